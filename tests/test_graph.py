@@ -204,7 +204,8 @@ def test_no_stage_and_no_tool_imports_anything_heavy_before_it_runs():
     """Nothing happens at import: `tunegraph check` and `--help` answer at once."""
     modules = [f"stages.{name}.__main__" if module(name).name == "__main__.py" else f"stages.{name}"
                for name in STAGES]  # fmt: skip
-    modules += [f"stages.core.{file.stem}" for file in room("core") if file.stem != "__init__"]
+    core = (file.relative_to(ROOT).with_suffix("") for file in room("core"))
+    modules += [".".join(file.parts) for file in core if file.name != "__init__"]
     modules += [f"tools.{file.stem}" for file in (ROOT / "tools").glob("[a-z]*.py")]
     assert len(modules) > 30
     code = f"import {', '.join(modules)}; import sys; print(sorted({HEAVY} & set(sys.modules)))"

@@ -92,13 +92,15 @@ class Reply(TypedDict):
     """One answer of a teacher (data/replies.jsonl), as it came.
 
     request:        the request's id
-    attempts:       paid attempts (re-asks); retries of the transport are in metrics/costs
+    attempts:       paid attempts (re-asks count); retries of the transport are in metrics/costs
     text:           the raw text, untouched; None when there was none
     finish_reason:  stop, length, content_filter, ...; None with an error
     model:          the model as the server reported it
     prompt_tokens, completion_tokens: as reported, or None
-    cost_usd:       by the prices of params.yaml, or None where no price is given
+    cost_usd:       of all attempts, by the prices of the day, or None where one is not known
     error:          why there is no text, or None
+    earlier:        the attempts before it: text, and the objection that sent it back (absent
+                    where there was none)
     """
 
     request: str
@@ -110,6 +112,7 @@ class Reply(TypedDict):
     completion_tokens: int | None
     cost_usd: float | None
     error: str | None
+    earlier: NotRequired[list[dict[str, str]]]
 
 
 class Row(TypedDict):
@@ -142,7 +145,7 @@ class Reject(TypedDict):
     """One reply that made no row (data/rejects.jsonl): quarantined, and why.
 
     request: the request's id; an entry with it in overrides.jsonl admits a record mended by hand
-    reason:  from the closed list `stages.validate.REASONS`
+    reason:  from the closed list `stages.core.proof.REASONS`
     detail:  what exactly, for the eye
     text:    the raw text
     best:    the best attempt at a record, or None

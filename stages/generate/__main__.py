@@ -9,7 +9,7 @@ import asyncio
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AsyncExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,18 +17,30 @@ from typing import TYPE_CHECKING, Any
 from stages.core import entry
 from stages.core.costs import spending
 from stages.core.errors import Fault, InputError, TeacherError
-from stages.core.jsonl import write_rows
+from stages.core.jsonl import read_json, write_rows
 from stages.core.params import load
 from stages.core.progress import progress
+from stages.core.proof import REASONS
+from stages.generate.asking import ask_all
+from stages.generate.budget import Budget
 from stages.generate.client import Teacher
+from stages.generate.dialogue import Dialogue, Name, Objection
 from stages.generate.journal import Journal, location
 
 if TYPE_CHECKING:
     from stages.generate.offline import Offline
 
-PARAMS = ("teachers", "generate", "offline", "seed.data")
-SYNC_S = 1.0
-Name = Callable[[dict[str, Any]], str]  # a request -> what the journal calls its reply
+PARAMS = (
+    "teachers",
+    "generate",
+    "offline",
+    "seed.data",
+    "validate.repair",
+    "validate.normalise",
+    "validate.aliases",
+)
+# What the same question again will not change.
+HOPELESS = {"no_reply", "length", "content_filter"}
 
 
 def stream(path: Path) -> Iterator[Any]:
@@ -60,13 +72,9 @@ def naming(requests: Path, truth: Path, params: dict[str, Any]) -> Name:
     return lambda request: teacher.name(request) if request["teacher"] in offline else request["id"]
 
 
-def lacking(requests: Path, journal: Journal, name: Name, max_tokens: int) -> dict[str, str]:
-    """Return what has to be asked: request id -> teacher."""
-    return {
-        request["id"]: request["teacher"]
-        for request in stream(requests)
-        if not journal.has(name(request), max_tokens)
-    }
+def lacking(requests: Path, dialogue: Dialogue) -> Counter[str]:
+    """Return how many requests have something pending, by teacher."""
+    return Counter(one["teacher"] for one in stream(requests) if dialogue.pending(one))
 
 
 def keys(needed: set[str], teachers: list[dict[str, Any]]) -> dict[str, str | None]:
@@ -94,68 +102,17 @@ def keys(needed: set[str], teachers: list[dict[str, Any]]) -> dict[str, str | No
     return found
 
 
-async def ask_all(
-    requests: Iterator[dict[str, Any]],
-    teachers: dict[str, Teacher],
-    journal: Journal,
-    name: Name,
-    settings: dict[str, Any],
-) -> dict[str, str]:
-    """Ask with a fixed number of workers over one iterator; return the errors by request id.
-
-    Every reply is in the journal the moment it arrives. When a teacher refuses us, nothing more is
-    sent, what is on its way is waited for, and then the refusal is raised.
-    """
-    errors: dict[str, str] = {}
-    refusals: list[TeacherError] = []
-    stopped = asyncio.Event()
-
-    async def worker() -> None:
-        for request in requests:
-            try:
-                reply = await teachers[request["teacher"]].ask(request, stopped)
-            except TeacherError as refusal:
-                refusals.append(refusal)
-                stopped.set()
-            else:
-                if isinstance(reply, str):
-                    errors[request["id"]] = reply
-                else:
-                    journal.append(name(request), settings["max_tokens"], reply)
-            if stopped.is_set():
-                return
-
-    async def sync() -> None:
-        while True:
-            await asyncio.sleep(SYNC_S)
-            await asyncio.to_thread(journal.sync)
-
-    workers = [asyncio.create_task(worker()) for _ in range(settings["max_in_flight"])]
-    syncing = asyncio.create_task(sync())
-    try:
-        # A full disk ends one worker, and with it all: what cannot be kept must not be asked for.
-        await asyncio.gather(*workers)
-    finally:
-        for task in (*workers, syncing):
-            task.cancel()
-        await asyncio.gather(*workers, syncing, return_exceptions=True)
-    if refusals:
-        raise refusals[0]
-    return errors
-
-
 async def ask_lacking(
     requests: Path,
     truth: Path,
-    journal: Journal,
-    name: Name,
+    dialogue: Dialogue,
     params: dict[str, Any],
     paid: Counter[str],
 ) -> dict[str, str]:
     """Open what is needed, the offline teacher's server too, and ask for what the journal lacks."""
     settings = params["generate"]
-    wanted = lacking(requests, journal, name, settings["max_tokens"])
-    found = keys(set(wanted.values()), params["teachers"])
+    wanted = lacking(requests, dialogue)
+    found = keys(set(wanted), params["teachers"])
     async with AsyncExitStack() as stack:
         teachers = {}
         for each in params["teachers"]:
@@ -165,10 +122,12 @@ async def ask_lacking(
                     base_url = await stack.enter_async_context(offline(requests, truth, params))
                 teacher = Teacher(each, settings, found[each["name"]], base_url)
                 teachers[each["name"]] = await stack.enter_async_context(teacher)
-        asking = (one for one in stream(requests) if wanted.pop(one["id"], None))
-        bar = iter(progress(asking, "generate", "reply", total=len(wanted)))
+        prices = {each["name"]: each.get("price") for each in params["teachers"]}
+        budget = Budget(settings["budget_usd"], prices, settings["max_tokens"])
+        asking = (one for one in stream(requests) if dialogue.pending(one))
+        bar = iter(progress(asking, "generate", "reply", total=wanted.total()))
         try:
-            return await ask_all(bar, teachers, journal, name, settings)
+            return await ask_all(bar, dialogue, teachers, dialogue.journal, settings, budget)
         finally:
             for teacher in teachers.values():
                 paid.update(teacher.tally)
@@ -198,13 +157,19 @@ def offline(requests: Path, truth: Path, params: dict[str, Any]) -> Any:
     return serving(teacher)
 
 
-def replies(
-    requests: Path, journal: Journal, name: Name, errors: dict[str, str]
-) -> Iterator[dict[str, Any]]:
-    """Yield the replies in the order of the requests."""
+def whole(text: str | None) -> str | None:
+    """Put U+FFFD for what is no text: a lone surrogate cannot be written as UTF-8.
+
+    validate rejects what holds one, as it does anything undecodable. The journal keeps the text.
+    """
+    return text and text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def replies(requests: Path, dialogue: Dialogue, errors: dict[str, str]) -> Iterator[dict[str, Any]]:
+    """Yield the replies in the order of the requests: the last turn, and those before it."""
     for request in stream(requests):
-        reply = journal.reply(name(request))
-        if request["id"] in errors or reply is None:
+        turns = [(reply, why) for _, reply, why in dialogue.turns(request) if reply is not None]
+        if not turns:
             reply = {
                 "attempts": 0,
                 "text": None,
@@ -215,36 +180,62 @@ def replies(
                 "cost_usd": None,
                 "error": errors.get(request["id"], "not asked"),
             }
-        if reply["text"]:
-            # A lone surrogate is no text and cannot be written as UTF-8; U+FFFD stands for it, as
-            # for anything undecodable, and validate rejects what holds one. The journal keeps it.
-            reply["text"] = (
-                reply["text"].encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-            )
+        else:
+            reply = turns[-1][0] | {"text": whole(turns[-1][0]["text"])}
+            reply |= {"attempts": len(turns), "cost_usd": total([each for each, _ in turns])}
+            if earlier := turns[:-1]:
+                reply["earlier"] = [
+                    {"text": whole(each["text"]), "objection": why} for each, why in earlier
+                ]
         yield {"request": request["id"], **reply}
+
+
+def total(paid: list[dict[str, Any]]) -> float | None:
+    """Return what all attempts cost, or None where one's cost is not known."""
+    costs = [each["cost_usd"] for each in paid]
+    return None if None in costs else sum(costs)
+
+
+def objecting(schema: Path, settings: dict[str, Any]) -> Objection:
+    """Return what tells why a reply would make no row, where asking again can help."""
+    from stages.core.proof import Refused
+    from stages.core.proof.check import check, compiled
+
+    validator = compiled(read_json(schema), str(schema))
+
+    def objection(reply: dict[str, Any]) -> str | None:
+        try:
+            check({**reply, "text": whole(reply["text"])}, validator, settings)
+        except Refused as refused:
+            if refused.reason in HOPELESS:
+                return None
+            return f"{REASONS[refused.reason]} ({refused.detail})"
+        return None
+
+    return objection
 
 
 def fill(
     requests: Path,
     truth: Path,
-    journal: Journal,
-    name: Name,
+    dialogue: Dialogue,
     params: dict[str, Any],
     tally: Counter[str],
 ) -> dict[str, str]:
     """Ask for what the journal lacks, alone; return the errors by request id."""
-    wanted = lacking(requests, journal, name, params["generate"]["max_tokens"])
+    wanted = lacking(requests, dialogue)
     if not wanted:
         return {}
     # Before the lock and before a cent: a missing key is told now.
-    keys(set(wanted.values()), params["teachers"])
+    keys(set(wanted), params["teachers"])
+    journal = dialogue.journal
     waiting = "another run is asking and holds the journal; waiting for it to end"
     with journal.locked(lambda: entry.say("generate", waiting)):
         if journal.damaged:
             lines = f"{journal.damaged} damaged lines in {journal.path}"
             entry.say("generate", f"{lines}; what they held is asked again")
         try:
-            return asyncio.run(ask_lacking(requests, truth, journal, name, params, tally))
+            return asyncio.run(ask_lacking(requests, truth, dialogue, params, tally))
         except BaseException:
             kept = f"stopped; {journal.appended} replies arrived in this run and are kept"
             entry.say("generate", kept)
@@ -253,14 +244,21 @@ def fill(
 
 def main() -> None:
     """Generate."""
-    args = entry.flags(__doc__, "--requests", "--truth", "--replies", "--costs")
+    args = entry.flags(__doc__, "--requests", "--truth", "--schema", "--replies", "--costs")
     params = load(PARAMS)
     tally: Counter[str] = Counter()
     with spending(args.costs) as costs, closing(Journal(location())) as journal:
         journal.refresh()
-        name = naming(args.requests, args.truth, params)
-        errors = fill(args.requests, args.truth, journal, name, params, tally)
-        count = write_rows(args.replies, replies(args.requests, journal, name, errors))
+        settings = params["generate"]
+        dialogue = Dialogue(
+            journal,
+            naming(args.requests, args.truth, params),
+            settings["max_tokens"],
+            settings["reask"],
+            objecting(args.schema, params["validate"]),
+        )
+        errors = fill(args.requests, args.truth, dialogue, params, tally)
+        count = write_rows(args.replies, replies(args.requests, dialogue, errors))
         costs |= {
             "paid": journal.appended,
             "found": count - len(errors) - journal.appended,

@@ -15,8 +15,8 @@ from stages.core.digest import digest
 from stages.core.errors import Fault, InputError
 from stages.core.jsonl import read_json, read_rows, write_json, write_rows
 from stages.core.params import load
-from stages.validate import REASONS, Refused
-from stages.validate.records import NORMALISE, check, compiled, mismatch, normalise
+from stages.core.proof import REASONS, Refused
+from stages.core.proof.check import NORMALISE, check, compiled, mismatch, normalise
 
 if TYPE_CHECKING:
     from jinja2 import Template

@@ -11,8 +11,11 @@ PARAMS = {
          "price": None}
     ],
     "generate": {
-        "sampling": {}, "max_tokens": 256, "max_in_flight": 8, "max_retries": 4, "timeout_s": 5,
+        "mode": "live", "sampling": {}, "max_tokens": 256, "max_in_flight": 8,
+        "requests_per_minute": None, "tokens_per_minute": None, "budget_usd": None,
+        "on_budget": "stop", "reask": 0, "max_retries": 4, "timeout_s": 5,
     },
+    "validate": {"repair": True, "normalise": ["trim"], "aliases": {}},
     "offline": {
         "malformed": 0.0, "rate_limited": 0.0, "failing": 0.0, "slow": 0.0, "cut": 0.0,
         "slow_s": 0.05,
@@ -92,6 +95,7 @@ class Project:
         self._monkeypatch = monkeypatch
         monkeypatch.setenv("TUNEGRAPH_JOURNAL", str(self.journal))
         monkeypatch.chdir(folder)
+        (folder / "schema.json").write_text('{"type": "object"}')
         self.write(3)
 
     def write(self, count):
@@ -111,7 +115,7 @@ class Project:
     def command(self):
         """Write params.yaml and return the stage's flags."""
         (self.folder / "params.yaml").write_text(json.dumps(self.params))
-        return ["--requests", "requests.jsonl", "--truth", "truth.jsonl",
+        return ["--requests", "requests.jsonl", "--truth", "truth.jsonl", "--schema", "schema.json",
                 "--replies", "replies.jsonl", "--costs", "costs.json"]  # fmt: skip
 
     def generate(self):

@@ -4,7 +4,8 @@ from time import time
 
 import pytest
 
-from stages.generate.client import NoAnswerError, Teacher, cost_usd, public_model, read, wait_asked
+from stages.generate.client import Teacher, cost_usd, public_model, read
+from stages.generate.verdict import NoAnswerError, wait_asked
 
 
 @pytest.mark.parametrize(

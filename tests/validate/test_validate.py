@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from stages.core.errors import ConfigError, InputError
-from stages.validate import REASONS
+from stages.core.proof import REASONS
 from stages.validate.__main__ import main
 
 

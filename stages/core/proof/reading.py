@@ -22,7 +22,7 @@ value remains (also `\"n` that lost its quote and became `\n`); a whole optional
 import re
 from typing import Any
 
-from stages.validate import Refused, quoting
+from stages.core.proof import Refused, quoting
 
 DEEPEST = 64
 DOUBLE, SINGLE, SMART = '"', "'", "“”"

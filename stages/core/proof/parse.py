@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from stages.validate import Refused
-from stages.validate.reading import KEY, read_object
+from stages.core.proof import Refused
+from stages.core.proof.reading import KEY, read_object
 
 LONGEST_TO_MEND = 200_000
 LONGEST_TO_GUESS = 20_000

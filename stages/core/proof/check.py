@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from stages.core.errors import ConfigError, Fault
-from stages.validate import Refused
-from stages.validate.parse import check_characters, check_meaning, guess, mend, strict
+from stages.core.proof import Refused
+from stages.core.proof.parse import check_characters, check_meaning, guess, mend, strict
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator

@@ -7,8 +7,8 @@ from time import process_time
 
 import pytest
 
-from stages.validate import Refused
-from stages.validate.parse import check_characters, mend, strict
+from stages.core.proof import Refused
+from stages.core.proof.parse import check_characters, mend, strict
 
 X = {"agree": "x", "disagree": "y"}
 
