@@ -7,6 +7,7 @@ Network: the teachers' base_url, only for what the journal lacks
 
 import asyncio
 import json
+import math
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -193,7 +194,7 @@ def replies(requests: Path, dialogue: Dialogue, errors: dict[str, str]) -> Itera
 def total(paid: list[dict[str, Any]]) -> float | None:
     """Return what all attempts cost, or None where one's cost is not known."""
     costs = [each["cost_usd"] for each in paid]
-    return None if None in costs else sum(costs)
+    return None if None in costs else round(math.fsum(costs), 9)
 
 
 def objecting(schema: Path, settings: dict[str, Any]) -> Objection:

@@ -28,7 +28,7 @@ def test_a_rejected_reply_is_sent_back_with_the_reason(project, serve, answer):
     for reply in project.replies():
         assert reply["text"] == '{"agree": "better"}'
         assert reply["attempts"] == 3
-        assert reply["cost_usd"] == 3 * (10 * 1.0 + 5 * 2.0) / 1e6
+        assert reply["cost_usd"] == 6e-05
         assert [each["text"] for each in reply["earlier"]] == ["no 1", "no 3"]
         assert "no brace" in reply["earlier"][0]["objection"]
     last = server.bodies[-1]["messages"]
