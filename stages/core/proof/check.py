@@ -2,76 +2,91 @@
 
 import html
 import re
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
-from stages.core.errors import ConfigError, Fault
+from stages.core.errors import Fault
 from stages.core.proof import Refused
-from stages.core.proof.parse import check_characters, check_meaning, guess, mend, strict
+from stages.core.proof.meaning import check_characters, check_meaning, said_by
+from stages.core.proof.parse import guess, mend
+from stages.core.proof.reading import NEEDS_KNOWN, NEEDS_WHOLE
+from stages.core.proof.schema import Schema
+from stages.core.proof.shape import is_schema, known, unwrapped, whole
+from stages.core.proof.strict import strict
 
-if TYPE_CHECKING:
-    from jsonschema import Draft202012Validator
+# The look-behind takes a run of spaces from its head on only: else it is quadratic in them.
+BREAK = re.compile(r"(?:(?<!\s)\s+)?<br\s*/?>\s*")
+
+
+def unescaped(text: str) -> str:
+    """Undo HTML entities; a number too long to be one stays, and is refused as an entity later."""
+    try:
+        return html.unescape(text) if "&" in text else text
+    except ValueError:
+        return text
+
 
 # What a recipe may allow by name (params.yaml: validate.normalise), on every string of a record.
 NORMALISE: dict[str, Callable[[str], str]] = {
     "trim": str.strip,
-    "entities": html.unescape,
-    "breaks": lambda text: re.sub(r"\s*<br\s*/?>\s*", "\n", text),
+    "entities": unescaped,
+    "breaks": lambda text: BREAK.sub("\n", text) if "<br" in text else text,
 }
+# Operations that a recipe allows by name: a row with no others counts as parsed, not as repaired.
+ALLOWED = frozenset({*NORMALISE, "key_case", "alias"})
+# More than any teacher's max_tokens: nothing that a student could be trained on.
+LONGEST = 1_000_000
 ACCEPTED = ("stop", "unknown")  # `unknown`: a server that names no finish reason
 FINISH = {"length": "length", "content_filter": "content_filter", "refusal": "refusal"}
 
 
-def compiled(schema: Any, where: str) -> "Draft202012Validator":
-    """Return the validator of a schema.
+def alias_faults(aliases: Mapping[str, str], schema: Schema, where: str) -> list[Fault]:
+    """Return what is wrong with a recipe's aliases, as far as the schema names its keys."""
+    faults = []
+    for said, key in aliases.items() if schema.names else ():
+        if key not in schema.names:
+            known = ", ".join(sorted(schema.names))
+            faults.append(Fault(f"{where}.{said}", f"the schema has no key {key!r}", known))
+        if said in schema.names:
+            what = "is itself a key of the schema; nobody could tell which is meant"
+            faults.append(Fault(f"{where}.{said}", what, "a key that the schema does not have"))
+    return faults
 
-    Raises: ConfigError when it is not a JSON Schema.
+
+def renamed(record: dict[str, Any], aliases: Mapping[str, str]) -> dict[str, Any]:
+    """Give keys that a recipe knows under another name the schema's.
+
+    Raises: Refused (duplicate_keys) when two say the same key.
     """
-    from jsonschema import Draft202012Validator, SchemaError
-
-    try:
-        Draft202012Validator.check_schema(schema)
-    except SchemaError as error:
-        what = f"not a JSON Schema at {error.json_path}: {error.message}"
-        raise ConfigError(Fault(where, what, "JSON Schema, draft 2020-12")) from None
-    return Draft202012Validator(schema)
-
-
-def mismatch(validator: "Draft202012Validator", record: Any) -> str | None:
-    """Return where and how a record does not fit the schema, or None when it does."""
-    if validator.is_valid(record):
-        return None
-    from jsonschema.exceptions import best_match
-
-    error = best_match(validator.iter_errors(record))
-    return f"{error.json_path}: {error.message}"[:300]
+    if not aliases.keys() & record.keys():
+        return record
+    meant = Counter(aliases.get(key, key) for key in record)
+    for key, times in meant.items():
+        if times > 1:
+            said = [repr(each) for each in record if aliases.get(each, each) == key]
+            raise Refused("duplicate_keys", f"{' and '.join(said)} are one key", record)
+    return {aliases.get(key, key): said for key, said in record.items()}
 
 
-def unwrapped(read: Any, names: set[str]) -> tuple[Any, list[str]]:
-    """Take a record out of a list of one, or from under one key that the schema does not know.
+def recased(record: dict[str, Any], names: Iterable[str], aliases: Iterable[str]) -> dict[str, Any]:
+    """Spell keys as the schema or the aliases do, where case, spaces and dashes are the difference.
 
-    names: the keys that the schema knows
+    A spelling that two names share is nobody's.
     """
-    done = []
-    if isinstance(read, list) and len(read) == 1 and isinstance(read[0], dict):
-        done.append("in_list")
-        read = read[0]
-    if isinstance(read, dict) and len(read) == 1:
-        [(key, inner)] = read.items()
-        if key not in names and isinstance(inner, dict) and inner.keys() & names:
-            done.append("under_key")
-            read = inner
-    return read, done
-
-
-def recased(record: dict[str, Any], names: set[str]) -> dict[str, Any]:
-    """Spell keys as the schema does, where case, spaces and dashes are all that differs."""
 
     def bare(key: str) -> str:
         return re.sub(r"[\s_-]", "", key).casefold()
 
-    known = {bare(name): name for name in names}
-    spelled = {known.get(bare(key), key): said for key, said in record.items()}
+    exact = {*names, *aliases}
+    known: dict[str, str] = {}
+    for group in (aliases, names):  # where both spell a key so, the schema's is meant
+        times = Counter(map(bare, group))
+        known |= {bare(name): name for name in group}
+        known = {spelling: name for spelling, name in known.items() if times[spelling] < 2}
+    spelled = {
+        key if key in exact else known.get(bare(key), key): said for key, said in record.items()
+    }
     return spelled if len(spelled) == len(record) else record
 
 
@@ -96,21 +111,15 @@ def normalise(record: Any, allowed: list[str]) -> tuple[Any, list[str]]:
     return record, done
 
 
-def whole(record: dict[str, Any], schema: Any) -> bool:
-    """Tell whether nothing can be missing: a closed schema, all of whose keys are there."""
-    closed = isinstance(schema, dict) and schema.get("additionalProperties") is False
-    return closed and schema.get("properties", {}).keys() <= record.keys()
-
-
 def check(
-    reply: dict[str, Any], validator: "Draft202012Validator", settings: dict[str, Any]
+    reply: dict[str, Any], schema: Schema, settings: dict[str, Any]
 ) -> tuple[dict[str, Any], list[str]]:
     """Return a reply's record and the operations that led to it.
 
     First come those that mended the text, in alphabetical order, then what was unwrapped, then the
-    normalisations.
+    normalisations of keys, then those of values.
 
-    settings: section `validate` of params.yaml (repair, normalise)
+    settings: section `validate` of params.yaml (repair, normalise, aliases)
     Raises: Refused, with json-repair's guess as the best attempt where there is a text.
     """
     text, finish_reason = reply["text"], reply["finish_reason"]
@@ -122,8 +131,10 @@ def check(
             raise Refused(reason, f"finish_reason {finish_reason!r}")
         if not text or not text.strip():
             raise Refused("empty")
+        if len(text) > LONGEST:
+            raise Refused("too_long", f"{len(text)} characters")
         try:
-            return _record(text, validator, settings)
+            return _record(text, schema, settings)
         except RecursionError:
             raise Refused("too_long", "nested too deeply") from None
     except Refused as refused:
@@ -133,11 +144,11 @@ def check(
 
 
 def _record(
-    text: str, validator: "Draft202012Validator", settings: dict[str, Any]
+    text: str, schema: Schema, settings: dict[str, Any]
 ) -> tuple[dict[str, Any], list[str]]:
-    schema = validator.schema
-    names = set(schema.get("properties", {})) if isinstance(schema, dict) else set()
-    operations: list[str] = []
+    aliases = settings["aliases"]
+    names = schema.names | aliases.keys()
+    mended: list[str] = []
     try:
         read = strict(text)
         if isinstance(read, str):
@@ -145,20 +156,36 @@ def _record(
     except ValueError as error:
         if not settings["repair"]:
             raise Refused("unproven", f"not JSON: {error}") from None
-        read, operations = mend(text)
+        read, mended = mend(text, names, said_by(schema).names)
     record, done = unwrapped(read, names)
-    operations += done
+    operations = mended + done
     if not isinstance(record, dict):
         raise Refused("schema", "not an object", read)
-    if "key_case" in settings["normalise"] and (spelled := recased(record, names)) != record:
-        operations.append("key_case")
-        record = spelled
+    if "key_case" in settings["normalise"]:
+        spelled = recased(record, schema.names, aliases)
+        if spelled.keys() != record.keys():
+            operations.append("key_case")
+            record = spelled
+    if (named := renamed(record, aliases)) is not record:
+        operations.append("alias")
+        record = named
     check_characters(record)
     record, done = normalise(record, settings["normalise"])
     operations += done
-    check_meaning(record)
-    if wrong := mismatch(validator, record):
+    if "entities" in done:
+        check_characters(record)
+    check_meaning(record, schema, bool(mended))
+    if is_schema(record, schema.names):
+        raise Refused("schema", "a schema in place of a record", record)
+    if wrong := schema.mismatch(record):
         raise Refused("schema", wrong, record)
-    if {"missing_brace", "missing_open_brace"} & set(operations) and not whole(record, schema):
-        raise Refused("truncated", "a brace is missing, and with it perhaps a key", record)
+    # What took a lost sign for granted stands only if nothing else can be lost with it.
+    doubtful = NEEDS_WHOLE & set(operations)
+    if doubtful and not whole(record, schema.schema):
+        what = f"{', '.join(sorted(doubtful))}: a key may be lost, or there are others"
+        raise Refused("truncated" if "missing_brace" in doubtful else "unproven", what, record)
+    doubtful = NEEDS_KNOWN & set(operations)
+    if doubtful and not known(record, schema.schema):
+        what = f"{', '.join(sorted(doubtful))}: beside a key that the schema does not name"
+        raise Refused("unproven", what, record)
     return record, operations

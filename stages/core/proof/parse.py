@@ -1,181 +1,195 @@
 """Get the one record out of a reply's text: strictly, or mended with proof, or not at all."""
+# ruff: noqa: RUF001
 
 import json
-import math
 import re
-from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from stages.core.proof import Refused
-from stages.core.proof.reading import KEY, read_object
+from stages.core.proof.around import FENCE_LINE, check_margin, check_not_taken_back, undone
+from stages.core.proof.lines import read_lines
+from stages.core.proof.meaning import is_draft
+from stages.core.proof.reading import read_object
+from stages.core.proof.shape import is_schema, merged, spelled
+from stages.core.proof.strict import DECODER, strict
+from stages.core.proof.tokens import KEY
 
 LONGEST_TO_MEND = 200_000
 LONGEST_TO_GUESS = 20_000
 MOST_OBJECTS = 8
-# What prose around an object may not hold, for it may have been part of it: braces, a key with a
-# value, a backslash; behind the object any quote.
-MARGIN = re.compile(r"[{}\[\]\\]|[\"'“”]\s*:\s*\S")
-BEHIND = re.compile(r"[{}\[\]\\\"“”]|'\s*[,:]")
-ENTITY = re.compile(r"&(?:#\d+|#[xX][0-9a-fA-F]+|[A-Za-z]\w*);")
-ESCAPED = {"&quot;": '"', "&#34;": '"', "&#x22;": '"', "&#39;": "'", "&#x27;": "'", "&apos;": "'",
-           "&lt;": "<", "&gt;": ">", "&amp;": "&"}  # fmt: skip
-CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffd]")
-PLACEHOLDER = re.compile(r"\s*(?:\.{2,}|…|<[^<>]*>|\[[^\[\]]*\]|)\s*")
-THINKING = re.compile(r"\s*<think>.*?</think>", re.DOTALL)
+FIRST_KEY = re.compile(KEY)
+OBJECT = re.compile(r"[{｛](?!\{?\s?\w{1,40}\s?\}|｝)")  # but for the {word} of a template
+EXTRA = re.compile(r"\s*[}\]][\s}\]]{0,3}(?=\Z|\s*[`~]|\s*\n|;)")
+CALL = re.compile(r"(?:[\w.]+\s*=\s*|return\s+)?(?:dict)?\((?=\s*[\w\"'])")
 
 
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Make an object, unless it says a key twice."""
-    made = dict(pairs)
-    if len(made) < len(pairs):
-        names = [key for key, _ in pairs]
-        twice = next(key for key in names if names.count(key) > 1)
-        raise Refused("duplicate_keys", f"the key {twice!r} stands twice")
-    return made
-
-
-def _constant(name: str) -> float:
-    raise Refused("not_finite", f"{name} is no JSON number")
-
-
-def _float(digits: str) -> float:
-    if not math.isfinite(number := float(digits)):
-        raise Refused("not_finite", f"{digits} is beyond what a number can hold")
-    return number
-
-
-DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant, parse_float=_float)
-
-
-def strict(text: str) -> Any:
-    """Parse a whole text as RFC 8259 has it, each key said once and each number finite.
-
-    Raises: ValueError when it is not JSON; Refused (duplicate_keys, not_finite, too_long).
-    """
+def one(text: str, start: int) -> tuple[Any, set[str], int]:
+    """Read the object that begins at `start`: strictly if it is JSON; return where it ends, too."""
     try:
-        return DECODER.decode(text)
+        read, end = DECODER.raw_decode(text, start)
+        return read, set(), end
     except RecursionError:
         raise Refused("too_long", "nested too deeply") from None
+    except ValueError:
+        read, operations, end = read_object(text[start:])
+        return read, operations, start + end
 
 
-def strings(value: Any) -> Iterator[str]:
-    """Yield every key and every string of a JSON value."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for key, each in value.items():
-            yield key
-            yield from strings(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from strings(each)
-
-
-def check_characters(value: Any) -> None:
-    """Refuse what is no text, before any of it is trimmed away.
-
-    A form feed or a backspace is nearly always a LaTeX command or a path whose backslash was not
-    doubled; a text with them says something else than was meant.
-
-    Raises: Refused (broken_text).
-    """
-    for text in strings(value):
-        if bad := CONTROL.search(text):
-            raise Refused("broken_text", f"U+{ord(bad[0]):04X} in {text[:60]!r}")
-
-
-def check_meaning(value: Any) -> None:
-    """Refuse strings that stand for a text which is not there.
-
-    Raises: Refused (entities, placeholder).
-    """
-    for text in strings(value):
-        if "&" in text and (entity := ENTITY.search(text)):
-            raise Refused("entities", f"{entity[0]} in {text[:60]!r}")
-        if text and PLACEHOLDER.fullmatch(text):
-            raise Refused("placeholder", f"{text!r} in place of a text")
-
-
-def unwrap(text: str) -> tuple[str, list[str]]:
-    """Undo what was done to a text as a whole and can be undone exactly.
-
-    thinking:       a reasoning model's notes before its answer
-    html_escaped:   every quote, ampersand and angle bracket is an entity: the inverse is exact
-    double_encoded: the text is one JSON string
-    backslashed:    the inside of a JSON string: every quote has its backslash
-    """
-    done = []
-    if thought := THINKING.match(text):
-        done.append("thinking")
-        text = text[thought.end() :]
-    text = text.strip().removeprefix("\ufeff").strip()
-    if "&quot;" in text and not re.search(r"[\"'<>]", text):
-        bare = ENTITY.sub(lambda entity: "" if entity[0] in ESCAPED else "&", text)
-        if "&" not in bare:
-            done.append("html_escaped")
-            text = ENTITY.sub(lambda entity: ESCAPED[entity[0]], text)
-    for operation, spelled in (("double_encoded", text), ("backslashed", f'"{text}"')):
-        if '\\"' in text:
-            try:
-                inner = strict(spelled)
-            except ValueError:
-                continue
-            if isinstance(inner, str) and inner.lstrip().startswith("{"):
-                done.append(operation)
-                return inner.strip(), done
-    return text, done
-
-
-def mend(text: str) -> tuple[Any, list[str]]:
+def mend(
+    text: str, names: frozenset[str] = frozenset(), deeper: frozenset[str] = frozenset()
+) -> tuple[Any, list[str]]:
     """Read the one object of a malformed text, with proof.
 
+    names:  the keys that the schema knows, to tell the record from what is none
+    deeper: those that it knows within them
     Return what was read and the operations, sorted.
     Raises: Refused.
     """
     if len(text) > LONGEST_TO_MEND:
         raise Refused("too_long", f"{len(text)} characters")
-    text, done = unwrap(text)
-    operations = set(done)
-    if done:
+    ended = text.endswith("\n")
+    text, operations = undone(text)
+    ended |= bool(operations & {"end_token", "tags"})
+    if operations:
         try:
             return strict(text), sorted(operations)
         except ValueError:
             pass
-    if text.endswith("```"):
+    if text.endswith(("```", "~~~")):
         operations.add("fence")
-        text = text.removesuffix("```").rstrip()
-    start = text.find("{")
-    if re.match(KEY, text) and MARGIN.search(text[: max(start, 0)] or "{"):
+        ended = True
+        text = text.rstrip("`" if text[-1] == "`" else "~").rstrip()
+    try:
+        read, met = _objects(text, names, deeper, ended)
+    except Refused as refused:
+        if again := begun_again(text):
+            return again, sorted(operations | {"begun_again"})
+        # A fence ends the object though its brace is missing; words may follow.
+        fence = FENCE_LINE.search(text, text.find("{")) if refused.reason != "several" else None
+        if not fence or "{" in text[fence.end() :] or "{" not in text[: fence.start()]:
+            raise
+        read, met = _objects(text[: fence.start()], names, deeper, True)
+        check_not_taken_back(text[fence.end() :], read)
+        met |= check_margin(text[fence.end() :], True, True, read) | {"fence"}
+    return read, sorted(operations | met or {"white_space"})
+
+
+def _objects(
+    text: str, names: frozenset[str], deeper: frozenset[str], ended: bool
+) -> tuple[Any, set[str]]:
+    """Read every object of a text, and what stands around them."""
+    operations: set[str] = set()
+    found = OBJECT.search(text)
+    start = found.start() if found else -1
+    if FIRST_KEY.match(text) and (start < 0 or _in_object(text[:start])):
+        if start < 0:
+            with suppress(Refused):
+                record, operation = read_lines(text, ended)
+                if record:
+                    return record, {operation}
         # The brace that a prompt may have put before the answer; the schema tells if a key is lost.
         operations.add("missing_open_brace")
         text, start = "{" + text, 0
     if start < 0:
+        if text.startswith("["):
+            read, met, end = read_object(text)
+            return read, met | check_margin(text[end:], True, False, read)
+        bare = re.sub(r"\A```\w*\n|\A---\n", "", text)
+        record, operation = read_lines(bare, ended)
+        if record:
+            return record, {operation} | ({"fence"} if bare != text else set())
+        if call := CALL.match(text):
+            return _call(text, call.end() - 1)
         raise Refused("no_object", "there is no brace in the text")
-    if text[:start].rstrip().endswith("["):
-        start = text[:start].rstrip().rfind("[")
-    margins, found = [text[:start]], []
+    if start > 0 and (FIRST_KEY.match(text) or text.startswith("[(")):
+        with suppress(Refused):
+            if text.startswith("["):
+                read, met, end = read_object(text)
+                return read, met | check_margin(text[end:], True, False, read)
+            record, operation = read_lines(text, ended)
+            if record and record.keys() <= names:
+                return record, {operation}
+    if (call := CALL.match(text)) and call.end() <= start:
+        with suppress(Refused):
+            return _call(text, call.end() - 1)
+    ahead = text[:start].rstrip()
+    if ahead.endswith("[") and re.fullmatch(r"[^\[\]]*", ahead[:-1]):
+        start = len(ahead) - 1
+    margins, reads, alone = [text[:start]], [], []
+    at = start
     while start >= 0:
-        text = text[start:]
-        read, met, end = read_object(text)
-        found.append(read)
-        if len(found) > MOST_OBJECTS:
+        read, met, at = one(text, start)
+        reads.append(read)
+        alone.append(not met)
+        if len(reads) > MOST_OBJECTS:
             raise Refused("several", f"more than {MOST_OBJECTS} objects")
         operations |= met
-        text = text[end:]
-        start = text.find("{")
-        margins.append(text if start < 0 else text[:start])
-    if any(other != found[0] for other in found[1:]):
-        raise Refused("several", f"{len(found)} objects that differ", found[-1])
-    if len(found) > 1:
-        operations.add("repeated")
+        found = OBJECT.search(text, at)
+        start = found.start() if found else -1
+        margins.append(text[at:] if start < 0 else text[at:start])
+    if extra := EXTRA.match(margins[-1]):
+        operations.add("extra_brace")
+        margins[-1] = margins[-1][extra.end() :]
+    record = reads[0]
+    if len(reads) > 1:
+        record, operation = the_one(reads, names, deeper)
+        operations.add(operation)
+        apart = all("\n" in margin for margin in margins[1:-1])
+        if operation != "repeated" and (not apart or "extra_brace" in operations):
+            raise Refused("several", f"{len(reads)} objects that differ", reads[-1])
+    place = max((at for at, read in enumerate(reads) if read == record), default=-1)
     for number, margin in enumerate(margins):
-        if bad := (BEHIND if number else MARGIN).search(margin):
-            raise Refused("unproven", f"{bad[0]!r} in the text around the object", found[0])
-        if "```" in margin:
-            operations.add("fence")
-        if re.sub(r"```\w*", "", margin).strip():
-            operations.add("prose")
-    return found[0], sorted(operations)
+        check_not_taken_back(margin if number > place else "", record)
+        operations |= check_margin(margin, bool(number), alone[number - 1], record)
+    return record, operations
+
+
+def _call(text: str, at: int) -> tuple[Any, set[str]]:
+    """Read a record in parentheses, as the arguments of a call or in place of braces."""
+    read, met, end = read_object(text[at:])
+    return read, met | check_margin(text[at + end :], True, False, read)
+
+
+def begun_again(text: str) -> Any:
+    """Return the object that a text ends with, if all before it is that object's own beginning."""
+    for start in list(re.finditer(r"\n[ \t]*(?=\{)", text))[-3:]:
+        head, tail = text[: start.start()].strip(), text[start.end() :]
+        if tail.startswith(head) and len(head) < len(tail):
+            with suppress(ValueError):
+                return strict(tail)
+    return None
+
+
+def _in_object(ahead: str) -> bool:
+    """Tell whether a text that begins with a key goes on as an object, not as prose."""
+    return not ahead or bool(re.search(r"""["'“”`]\s*[:=]\s*\S|\A\w+\s*:\s*["'“]""", ahead))
+
+
+def the_one(reads: list[Any], names: frozenset[str], deeper: frozenset[str]) -> tuple[Any, str]:
+    """Return the record among several objects, and the operation.
+
+    repeated:     all say the same
+    blank_form:   the others are schemas, or hold placeholders alone
+    merged:       they are parts of one, a key or more each
+    other_object: one alone knows the schema's keys
+    Raises: Refused (several).
+    """
+    said = {spelled(read): read for read in reads}
+    if len(said) == 1:
+        return reads[0], "repeated"
+    if parts := merged(reads, names):
+        return parts, "merged"
+    filled = [read for read in said.values() if not is_schema(read, names) and not is_draft(read)]
+    if len(filled) == 1:
+        return filled[0], "blank_form"
+    if names:
+        records = [read for read in filled if not isinstance(read, dict) or read.keys() & names]
+        others = [read for read in filled if read not in records]
+        strange = not any(read.keys() & deeper for read in others)
+        if strange and len(records) == 1 and isinstance(records[0], dict):
+            return records[0], "other_object"
+    raise Refused("several", f"{len(said)} objects that differ", reads[-1])
 
 
 def guess(text: str) -> Any:

@@ -11,261 +11,206 @@ goes on as JSON (`:` after a key; after a value `,` and a next key, `}`, `]`, or
 own). Were such a quote text, the value would hold JSON syntax unescaped, and the keys behind it
 would be missing, or said twice: the schema (required keys, no others) and `duplicate_keys` refuse
 both. With an open schema such a value cannot be told apart, in principle. Any other unescaped quote
-is **text** only if the quotes of the string pair up as prose does it, "so", none of them beside a
-colon, a bracket, a plus or another quote. A lost or doubled quote, a missing comma or colon, `"a" +
-"b"` break that pattern, and are refused.
+is **text** only if the quotes of the string pair up as prose does it, "so", or mark inches behind a
+number, none of them beside a colon, a bracket, a plus or another quote. Strings with a plus between
+them are joined, which is exact; in a list, a sign lost between two strings is refused.
+
+Where a sign of the object itself is lost (a brace, a quote, a colon), the reading stands only if
+nothing can be missing beside it: the schema names every key, allows no other, and all are there.
+Those operations are `NEEDS_WHOLE`; `shape.whole` tells. Where a sign of one key or value is lost,
+it is enough that the schema names every key that was read (`NEEDS_KNOWN`). In both, a string that
+holds a key of the schema with its sign, where the record lacks that key, is refused (`meaning`).
 
 What no reader can see: a letter, digit or word changed, lost or added within a value, so that a
 value remains (also `\"n` that lost its quote and became `\n`); a whole optional member lost.
 """
+# ruff: noqa: RUF001
 
 import re
 from typing import Any
 
 from stages.core.proof import Refused, quoting
+from stages.core.proof.keys import Keys
+from stages.core.proof.strings import CLOSERS, DOUBLE, SINGLE
+from stages.core.proof.tokens import (
+    AFTER_ARGUMENT,
+    AFTER_ELEMENT,
+    AFTER_ITEM,
+    AFTER_MEMBER,
+    COMMAS,
+    JOINING_KEY,
+)
 
 DEEPEST = 64
-DOUBLE, SINGLE, SMART = '"', "'", "“”"
-CLOSERS = {'"': '"', "'": "'", "“": "“”", "”": "“”"}
-ESCAPES = {'"': '"', "'": "'", "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r",
-           "t": "\t", "“": "“", "”": "”"}  # fmt: skip
-WORDS = {"true": True, "false": False, "null": None, "True": True, "False": False, "None": None}
-
-SPACE = re.compile(r"\s*")
-# A comment that could hold a member is not skipped: quotes, braces and colons end the match.
-COMMENT = re.compile(
-    r"""//[^\n"'“”{}\[\]:]*(?=\n)|\#[^\n"'“”{}\[\]:]*(?=\n)|/\*[^"'“”{}\[\]:]*?\*/"""
+ELLIPSIS = re.compile(r"(?:\.\.\.|…)\s*(?=\})")
+# The end of a last value that is whole: no space or opening sign before its quote.
+LAST = re.compile(
+    r"""[^\s"'“”„«‘`({\[\\:,–—-]["'“”’»`」＂]\Z|[}\]]\Z|\b(?:true|false|null|None)\Z"""
 )
-GAP = r"""(?:\s|//[^\n"'“”{}\[\]:]*\n|\#[^\n"'“”{}\[\]:]*\n|/\*[^"'“”{}\[\]:]*?\*/)*"""
-KEY = r"""(?:"[^"“”\n]{0,64}"|'[^'\n]{0,64}'|[“”][^"“”\n]{0,64}[“”]|[A-Za-z_]\w{0,64})\s*:"""
-AFTER_KEY = re.compile(r"\s*:")
-AFTER_MEMBER = re.compile(rf"{GAP}(?:\}}|\Z|,{GAP}(?:\}}|\Z|{KEY}))|\s{GAP}{KEY}")
-AFTER_ITEM = re.compile(
-    rf"""{GAP}(?:\]|,{GAP}(?:["'“”\[{{\-\d\]]|true|false|null|True|False|None))"""
-)
-NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w.+-])")
-WORD = re.compile(r"[A-Za-z_]\w*")
-HEX4 = re.compile(r"[0-9a-fA-F]{4}")
+NEEDS_WHOLE = frozenset({
+    "missing_brace", "missing_open_brace", "wrong_bracket", "extra_comma", "ellipsis",
+    "lines", "markup", "table", "merged", "other_object",
+})  # fmt: skip
+NEEDS_KNOWN = frozenset({
+    "missing_bracket", "missing_quote", "missing_colon", "joined_members", "bare_text",
+    "adjacent_strings",
+})  # fmt: skip
+CLOSING = {"{": "}", "｛": "}", "(": ")", "[": "]", "［": "]"}
 
 
-class Reader:
-    """One reading of a text.
-
-    operations: what was mended so far
-    """
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.operations: set[str] = set()
-        self.escapes: set[str] = set()
-        self.breaks: list[int] = []  # raw line breaks within a value, not at its edges
-        self.at = 0
-
-    def fail(self, what: str, reason: str = "unproven") -> Refused:
-        """Return a refusal that says where."""
-        around = self.text[max(0, self.at - 20) : self.at + 20]
-        return Refused(reason, f"{what} at character {self.at}, near {around!r}")
-
-    def peek(self) -> str:
-        """Return the next character, or nothing at the end."""
-        return self.text[self.at : self.at + 1]
-
-    def skip(self) -> None:
-        """Pass white space, and comments that can hold no member."""
-        self.at = SPACE.match(self.text, self.at).end()
-        while comment := COMMENT.match(self.text, self.at):
-            self.operations.add("comment")
-            self.at = SPACE.match(self.text, comment.end()).end()
+class Reader(Keys):
+    """One reading of a text."""
 
     def value(self, after: re.Pattern[str], depth: int) -> Any:
         """Read a value; `after` is what may follow it."""
         if depth > DEEPEST:
             raise self.fail("nested too deeply", "too_long")
-        first = self.peek()
-        if first == "{":
-            return self.object(depth)
-        if first == "[":
-            return self.array(depth)
-        if first and first in CLOSERS:
+        first = self.text[self.at : self.at + 1]
+        if first == DOUBLE:
             return self.string(after)
-        if number := NUMBER.match(self.text, self.at):
-            self.at = number.end()
-            if self.at == len(self.text):
-                raise self.fail("the text ends in a number", "truncated")
-            return float(number[0]) if set(number[0]) & set(".eE") else int(number[0])
-        if (word := WORD.match(self.text, self.at)) and word[0] in WORDS:
-            self.at = word.end()
-            if word[0][0].isupper():
-                self.operations.add("python_literal")
-            return WORDS[word[0]]
         if not first:
             raise self.fail("the text ends before a value", "truncated")
-        raise self.fail("no value")
+        if first in "{｛":
+            return self.object(depth)
+        if first in "[［(":
+            return self.array(depth)
+        if first in CLOSERS:
+            return self.string(after)
+        if first == "u" and self.text[self.at + 1 : self.at + 2] in (DOUBLE, SINGLE):
+            self.operations.add("python_literal")
+            self.at += 1
+            return self.string(after)
+        return self.scalar(after)
 
     def object(self, depth: int) -> dict[str, Any]:
-        """Read an object, from its brace on."""
+        """Read an object, from its bracket on."""
+        close = CLOSING[self.text[self.at]]
+        after = AFTER_MEMBER if close == "}" else AFTER_ARGUMENT
+        if close == ")" or self.text[self.at] == "｛":
+            self.operations.add("parentheses" if close == ")" else "full_width")
         self.at += 1
         record: dict[str, Any] = {}
-        comma = False
+        self.skip()
+        if self.peek() == "{" and close == "}":
+            return self.doubled(depth)
+        commas = 1 if self.commas() else 0
+        if commas:
+            self.operations.add("extra_comma")
         while True:
-            self.skip()
-            if self.peek() == "}":
-                if comma:
+            if self.peek() == close:
+                if commas and record:
                     self.operations.add("trailing_comma")
                 self.at += 1
                 return record
+            if record and self.ended(depth, commas):
+                return record
             if self.at == len(self.text):
-                return self.unclosed(record, depth)
+                raise self.fail("the text ends within the object", "truncated")
             key = self.key()
             if key in record:
                 raise self.fail(f"the key {key!r} a second time", "duplicate_keys")
-            self.skip()
-            record[key] = self.value(AFTER_MEMBER, depth + 1)
+            record[key] = self.value(after, depth + 1)
             before = self.at
             self.skip()
-            if comma := self.peek() == ",":
-                self.at += 1
-            elif self.peek() not in ("}", ""):
-                if self.at == before:
+            commas = self.commas()
+            if not commas and self.peek() not in (close, "", "]"):
+                if self.at > before:
+                    self.operations.add("missing_comma")
+                elif JOINING_KEY.match(self.text, self.at):
+                    self.operations |= {"missing_comma", "joined_members"}
+                else:
                     raise self.fail("no comma")
-                self.operations.add("missing_comma")
 
-    def unclosed(self, record: dict[str, Any], depth: int) -> dict[str, Any]:
-        """Accept that the text ends before the outermost object; the caller must know all keys.
-
-        The last value must be whole: a quote that opened a phrase ends the text after a space or an
-        opening sign, and looks like the end of the string.
-        """
-        said = self.text.rstrip()
-        if depth > 0 or not record or not said.endswith(('"', "'", "“", "”", "}", "]")):
-            raise self.fail("the text ends within the object", "truncated")
-        last = next(reversed(record.values()))
-        if isinstance(last, str) and not re.search(r"[\w.!?…)]\Z", last):
-            raise self.fail("the text ends, perhaps within a value", "truncated")
-        self.operations.add("missing_brace")
+    def doubled(self, depth: int) -> dict[str, Any]:
+        """Read an object whose braces are doubled, as templates escape them."""
+        if depth > DEEPEST:
+            raise self.fail("nested too deeply", "too_long")
+        record = self.object(depth + 1)
+        self.skip()
+        if self.peek() != "}":
+            raise self.fail("two braces opened, and one closed")
+        self.operations.add("doubled_braces")
+        self.at += 1
         return record
 
-    def key(self) -> str:
-        """Read a key and its colon."""
-        first = self.peek()
-        if first in CLOSERS:
-            return self.string(AFTER_KEY, key=True)
-        name = WORD.match(self.text, self.at)
-        if not name:
-            raise self.fail("no key")
-        self.at = name.end()
-        self.operations.add("unquoted_key")
-        self.colon()
-        return name[0]
+    def commas(self) -> int:
+        """Pass the commas between two members, one or two; return how many."""
+        count = 0
+        while (sign := self.text[self.at : self.at + 1]) and sign in COMMAS:
+            if sign != ",":
+                self.operations.add("semicolon" if sign == ";" else "full_width")
+            count += 1
+            self.at += 1
+            self.skip()
+        if count > 2:
+            raise self.fail("so many commas")
+        if count == 2:
+            self.operations.add("extra_comma")
+        return count
 
-    def colon(self) -> None:
-        """Pass the colon behind a key."""
-        self.at = SPACE.match(self.text, self.at).end()
-        if self.peek() != ":":
-            raise self.fail("no colon")
-        self.at += 1
+    def ended(self, depth: int, commas: int) -> bool:
+        """Tell whether an object ends without its brace.
+
+        That is behind an ellipsis, with a bracket in place of the brace, or with the text. The last
+        value must be whole: a quote that opened a phrase ends the text after a space or an opening
+        sign, and looks like the end of the string.
+        """
+        text = self.text
+        if commas and (sign := ELLIPSIS.match(text, self.at)):
+            self.operations.add("ellipsis")
+            self.at = sign.end()
+            return self.ended(depth, 0)
+        if text[self.at : self.at + 1] == "}" and "ellipsis" in self.operations:
+            self.at += 1
+            return True
+        if text[self.at : self.at + 1] == "]" and not depth and not text[self.at + 1 :].strip():
+            self.operations.add("wrong_bracket")
+            self.at += 1
+            return True
+        if self.at < len(text):
+            return False
+        said = text.rstrip()
+        if not LAST.search(said):
+            raise self.fail("the text ends, perhaps within a value", "truncated")
+        self.operations.add("missing_brace")
+        return True
 
     def array(self, depth: int) -> list[Any]:
-        """Read an array, from its bracket on. Nothing in it may be missing: strings would merge."""
+        """Read a list, from its bracket on; only between objects may a comma be missing."""
+        close = CLOSING[opening := self.text[self.at]]
+        after = AFTER_ITEM if close == "]" else AFTER_ELEMENT
+        if opening != "[":
+            self.operations.add("full_width" if opening == "［" else "parentheses")
         self.at += 1
         items: list[Any] = []
-        comma = False
+        commas = 0
+        self.skip()
         while True:
-            self.skip()
-            if self.peek() == "]":
-                if comma:
+            if self.peek() == close:
+                if commas:
                     self.operations.add("trailing_comma")
                 self.at += 1
                 return items
-            items.append(self.value(AFTER_ITEM, depth + 1))
+            if depth and items and commas == 1 and JOINING_KEY.match(self.text, self.at):
+                return self.unclosed_array(items)
+            items.append(self.value(after, depth + 1))
             self.skip()
-            if comma := self.peek() == ",":
-                self.at += 1
-            elif self.peek() != "]":
-                raise self.fail("no comma", "unproven" if self.peek() else "truncated")
+            if commas := self.commas():
+                if commas > 1:
+                    raise self.fail("two commas, and perhaps nothing between")
+            elif self.peek() != close:
+                if not self.peek():
+                    raise self.fail("the text ends within a list", "truncated")
+                if self.peek() != "{" or not isinstance(items[-1], dict):
+                    raise self.fail("no comma")
+                self.operations.add("missing_comma")
 
-    def string(self, after: re.Pattern[str], key: bool = False) -> str:
-        """Read a string, from its quote on."""
-        text, opened = self.text, self.peek()
-        closers = CLOSERS[opened]
-        self.at += 1
-        start = self.at
-        said: list[str] = []
-        inner: list[int] = []  # where unescaped quotes are text
-        while True:
-            if self.at >= len(text):
-                raise self.fail("the text ends within a string", "truncated")
-            char = text[self.at]
-            if char == "\\":
-                said.append(self.escape())
-                continue
-            if char in closers:
-                if after.match(text, self.at + 1):
-                    break
-                inner.append(self.at)
-            elif char < " ":
-                if key or char not in "\n\r\t":
-                    raise self.fail("a control character", "unproven" if key else "broken_text")
-                self.operations.add("raw_newline")
-            said.append(char)
-            self.at += 1
-        end = self.at
-        self.at += 1
-        if inner:
-            if key:
-                raise self.fail("a quote within a key")
-            if opened == SINGLE:
-                self.operations.add("bare_apostrophe")
-                fits = quoting.apostrophes(text, inner, end)
-            else:
-                self.operations.add("unescaped_quotes")
-                fits = quoting.phrases(text, inner, start, end)
-            if not fits:
-                raise self.fail("a quote that may end the string")
-        if opened == SINGLE:
-            self.operations.add("single_quotes")
-        elif opened in SMART:
-            self.operations.add("smart_quotes")
-        value = "".join(said)
-        raw = text[start:end]
-        if quoting.backslash_meant(raw, opened != DOUBLE):
-            raise self.fail("a backslash that may be meant as one")
-        if "\n" in raw:
-            if quoting.SMALL.search(raw):
-                raise self.fail("a line break that may stand for a space")
-            self.breaks += [start + at for at in quoting.breaks(raw)]
-        if (inner or opened != DOUBLE) and quoting.STRUCTURE.search(value):
-            raise self.fail("a value that looks like JSON")
-        if key:
-            self.colon()
-        return value
-
-    def escape(self) -> str:
-        r"""Read an escape. `\'` can only mean an apostrophe; what JSON does not know is refused."""
-        letter = self.text[self.at + 1 : self.at + 2]
-        if letter == "u":
-            return self.unicode()
-        if letter not in ESCAPES or not letter:
-            raise self.fail("an escape that JSON does not know")
-        if letter in "'“”":
-            self.operations.add("invalid_escape")
-        self.escapes.add(letter)
-        self.at += 2
-        return ESCAPES[letter]
-
-    def unicode(self) -> str:
-        r"""Read `\uXXXX`, and the second half of a pair."""
-        digits = HEX4.match(self.text, self.at + 2)
-        if not digits:
-            raise self.fail("an escape that JSON does not know")
-        self.at += 6
-        code = int(digits[0], 16)
-        if 0xD800 <= code < 0xDC00 and self.text[self.at : self.at + 2] == "\\u":
-            low = HEX4.match(self.text, self.at + 2)
-            if low and 0xDC00 <= (second := int(low[0], 16)) < 0xE000:
-                self.at += 6
-                return chr(0x10000 + ((code - 0xD800) << 10) + (second - 0xDC00))
-        return chr(code)
+    def unclosed_array(self, items: list[Any]) -> list[Any]:
+        """End a list before a key of the object that it stands in; give back the comma."""
+        self.operations.add("missing_bracket")
+        while self.text[self.at] not in COMMAS:
+            self.at -= 1
+        return items
 
 
 def read_object(text: str) -> tuple[Any, set[str], int]:
@@ -275,8 +220,15 @@ def read_object(text: str) -> tuple[Any, set[str], int]:
     Raises: Refused.
     """
     reader = Reader(text)
-    read = reader.object(0) if text.startswith("{") else reader.array(0)
+    read = reader.array(0) if text[0] in "[［" else reader.object(0)
     if not quoting.escaping(reader.operations, reader.escapes):
+        raise Refused("unproven", "a backslash that may be meant as one", read)
+    if {"bare_text", "unquoted_key"} <= reader.operations and reader.quoted:
+        raise Refused("unproven", "quotes that may be a text's own, where others have none", read)
+    met = reader.operations
+    if {"bare_text", "comment"} <= met or (reader.remarked and "missing_quote" in met):
+        raise Refused("unproven", "a comment that may be text, where a quote is lost", read)
+    if "escaped_space" in reader.operations and "\\" in reader.escapes:
         raise Refused("unproven", "a backslash that may be meant as one", read)
     if quoting.wrapped(text, reader.breaks):
         raise Refused("unproven", "line breaks that may stand for spaces", read)

@@ -1,6 +1,9 @@
+import json
+
 import pytest
 
-from stages.core.proof.check import check, compiled
+from stages.core.proof.check import check
+from stages.core.proof.schema import compiled
 
 SCHEMA = {
     "type": "object",
@@ -18,12 +21,14 @@ def schema():
 @pytest.fixture(scope="session")
 def checked():
     """Check a text as a reply: its record and operations, or Refused."""
-    settings = {"repair": True, "normalise": ["trim"]}
-    usual = compiled(SCHEMA, "schema.json")
+    settings = {"repair": True, "normalise": ["trim"], "aliases": {}}
+    known = {}
 
     def run(text, finish_reason="stop", schema=None, **changes):
-        validator = compiled(schema, "schema.json") if schema else usual
+        said = json.dumps(schema or SCHEMA)
+        if said not in known:
+            known[said] = compiled(schema or SCHEMA, "schema.json")
         reply = {"text": text, "finish_reason": finish_reason, "error": None}
-        return check(reply, validator, settings | changes)
+        return check(reply, known[said], settings | changes)
 
     return run

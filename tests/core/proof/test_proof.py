@@ -52,12 +52,12 @@ MENDED = {
     "thinking",
     "trailing_comma", "missing_comma", "missing_open_brace", "single_quotes", "bare_apostrophes",
     "javascript", "raw_newlines", "smart_quotes", "comments", "html_escaped", "double_encoded",
-    "backslashed", "in_list", "under_key", "repeated",
+    "backslashed", "in_list", "under_key", "repeated", "two_objects", "backticks",
 }  # fmt: skip
-PARTLY = {"missing_brace", "unescaped_quotes", "cut"}
+PARTLY = {"missing_brace", "unescaped_quotes", "cut", "lost_quote", "concatenated"}
 LOST = {
-    "truncated", "two_objects", "wrong_keys", "key_case", "extra_keys", "wrong_types", "lost_quote",
-    "concatenated", "backticks", "placeholder", "refusal", "filtered", "empty",
+    "truncated", "wrong_keys", "key_case", "extra_keys", "wrong_types", "placeholder", "refusal",
+    "filtered", "empty",
 }  # fmt: skip
 
 
@@ -81,6 +81,8 @@ def test_a_kind_is_recovered_or_rejected_never_wrong(checked, kind, words):
         assert met["exact"] == 60
     elif kind.__name__ in MENDED:
         assert met["exact"] >= 5
+    elif words is PROSE and kind.__name__ != "cut":
+        assert met["exact"] >= 25
 
 
 def spelled(key="{}", value="{}", sign=": ", joint=", ", around="{{{}}}"):
@@ -97,6 +99,10 @@ def dumps(record, rng=None):
     return json.dumps(record, ensure_ascii=False)
 
 
+def signed(record, sign):
+    return "{" + ", ".join(quoted(key) + sign + quoted(said) for key, said in record.items()) + "}"
+
+
 def halves(record, rng, between):
     each = (f"{quoted(k)}: {quoted(s[: len(s) // 2])}{between}{quoted(s[len(s) // 2 :])}"
             for k, s in record.items())  # fmt: skip
@@ -106,8 +112,8 @@ def halves(record, rng, between):
 # Kinds that the reader was not made with. Left as they are: a kind that fails is a finding.
 UNFORESEEN = {
     "wrapped": lambda r, g: textwrap.fill(dumps(r), 40, break_on_hyphens=False),
-    "equals": lambda r, g: dumps(r).replace('": ', '" = '),
-    "arrow": lambda r, g: dumps(r).replace('": ', '" => '),
+    "equals": lambda r, g: signed(r, " = "),
+    "arrow": lambda r, g: signed(r, " => "),
     "yaml": spelled(joint="\n", around="{}"),
     "yaml_quoted": lambda r, g: "\n".join(f"{k}: {quoted(v)}" for k, v in r.items()),
     "bold": spelled("**{}**", joint="\n", around="{}"),
@@ -189,7 +195,7 @@ def test_kinds_that_nobody_foresaw_are_never_wrong(checked, words):
     assert len(met) >= 55  # the others are well-formed JSON
     assert {name: count["wrong"] for name, count in met.items() if count["wrong"]} == {}
     if words is PROSE:
-        assert sum(count["exact"] > 0 for count in met.values()) >= 12
+        assert sum(count["exact"] > 0 for count in met.values()) >= 40
 
 
 def edited(text, rng):
