@@ -5,10 +5,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+# Made once: json.dumps makes one at every call with settings of its own.
+ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
 
 def canonical(value: Any) -> str:
     """Spell a JSON value in exactly one way: sorted keys, no spaces, no escapes."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return ENCODER.encode(value)
 
 
 def digest(value: Any) -> str:

@@ -37,9 +37,12 @@ def replacing(path: Path) -> Iterator[TextIO]:
         temporary.unlink(missing_ok=True)
 
 
+# Spells one row of a JSON Lines file.
+encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, allow_nan=False).encode
+
+
 def write_rows(path: Path, rows: Iterable[Any]) -> int:
     """Write one JSON value a line and return how many there were."""
-    encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, allow_nan=False).encode
     count = 0
     with replacing(path) as file:
         for row in rows:
@@ -48,37 +51,53 @@ def write_rows(path: Path, rows: Iterable[Any]) -> int:
     return count
 
 
-def read_rows(path: Path) -> list[Any]:
-    """Read a JSON Lines file whole.
+def stream_rows(path: Path) -> Iterator[Any]:
+    """Yield the values of a JSON Lines file, one line in memory at a time.
 
     Raises: InputError with file and line for every line that is not UTF-8 or not JSON (the first
-    ten are told).
+    ten are told, from the first one on nothing else is yielded).
     """
-    rows, faults = [], []
+    faults: list[Fault] = []
     try:
-        lines = path.read_bytes().split(b"\n")
+        file = path.open("rb")
     except FileNotFoundError:
         raise InputError(Fault(str(path), "there is no such file", then="dvc repro")) from None
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            row = DECODER.decode(line.decode("utf-8"))
-            if SURROGATE.search(line):  # half of a pair is no text, and could not be written again
-                json.dumps(row, ensure_ascii=False).encode()
-            rows.append(row)
-        except UnicodeEncodeError as error:
-            what = f"holds half of a surrogate pair: {error.object[error.start]!a}"
-            faults.append(Fault(f"{path}:{number}", what, "whole characters"))
-        except UnicodeDecodeError as error:
-            what = f"not UTF-8 at byte {error.start + 1} of the line"
-            faults.append(Fault(f"{path}:{number}", what, "UTF-8"))
-        except json.JSONDecodeError as error:
-            what = f"not JSON at column {error.colno}: {error.msg}"
-            faults.append(Fault(f"{path}:{number}", what, "one JSON value a line"))
+    with file:
+        for number, line in enumerate(file, 1):
+            if not (line := line.strip()):
+                continue
+            try:
+                text = line.decode("utf-8")
+                row, end = DECODER.raw_decode(text)  # decode() looks for spaces twice more
+                if end != len(text):
+                    raise json.JSONDecodeError("Extra data", text, end)
+                # Half of a surrogate pair is no text, and could not be written again.
+                if b"\\u" in line and SURROGATE.search(line):
+                    json.dumps(row, ensure_ascii=False).encode()
+            except UnicodeEncodeError as error:
+                what = f"holds half of a surrogate pair: {error.object[error.start]!a}"
+                faults.append(Fault(f"{path}:{number}", what, "whole characters"))
+            except UnicodeDecodeError as error:
+                what = f"not UTF-8 at byte {error.start + 1} of the line"
+                faults.append(Fault(f"{path}:{number}", what, "UTF-8"))
+            except json.JSONDecodeError as error:
+                what = f"not JSON at column {error.colno}: {error.msg}"
+                faults.append(Fault(f"{path}:{number}", what, "one JSON value a line"))
+            except (RecursionError, ValueError) as error:
+                what = f"beyond what can be read: {error}"
+                faults.append(Fault(f"{path}:{number}", what, "shallow JSON, and smaller numbers"))
+            else:
+                if not faults:
+                    yield row
+            if len(faults) == 10:
+                break
     if faults:
-        raise InputError(*faults[:10])
-    return rows
+        raise InputError(*faults)
+
+
+def read_rows(path: Path) -> list[Any]:
+    """Read a JSON Lines file whole; raises what `stream_rows` raises."""
+    return list(stream_rows(path))
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -144,18 +144,24 @@ class Row(TypedDict):
 class Reject(TypedDict):
     """One reply that made no row (data/rejects.jsonl): quarantined, and why.
 
+    A row that repeats another one is here, too: it was proved, and is dropped.
+
     request: the request's id; an entry with it in overrides.jsonl admits a record mended by hand
-    reason:  from the closed list `stages.core.proof.REASONS`
+    reason:  from the closed list `stages.core.proof.REASONS`; or duplicate, near_duplicate
     detail:  what exactly, for the eye
+    raw:     the digest of the raw text, which an override repeats; None where there is no text
     text:    the raw text
-    best:    the best attempt at a record, or None
+    best:    the best attempt at a record, or None; of a duplicate the record
+    kept:    the id of the row that a duplicate repeats (absent where it is none)
     """
 
     request: str
     reason: str
     detail: str
+    raw: str | None
     text: str | None
     best: Any
+    kept: NotRequired[str]
 
 
 class Answer(TypedDict):

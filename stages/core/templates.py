@@ -13,7 +13,7 @@ from stages.core.errors import ConfigError, Fault
 def environment() -> SandboxedEnvironment:
     """Return the one environment: sandboxed, strict, and with `json` (Jinja's own escapes HTML)."""
     made = SandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    made.filters["json"] = lambda value: json.dumps(value, ensure_ascii=False)
+    made.filters["json"] = json.JSONEncoder(ensure_ascii=False).encode
     return made
 
 
@@ -35,7 +35,10 @@ def parse(text: str, where: str) -> Template:
     Raises: ConfigError with the line of a syntax error.
     """
     try:
-        return environment().from_string(text)
+        template = environment().from_string(text)
+        # Jinja copies the globals at every rendering, and they are a ChainMap, slow to copy.
+        template.globals = dict(template.globals)
+        return template
     except TemplateSyntaxError as error:
         what = f"not a Jinja template: {error.message}"
         raise ConfigError(Fault(f"{where}:{error.lineno}", what)) from None
