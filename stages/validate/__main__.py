@@ -8,52 +8,27 @@ Network: none
 
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from stages.core import entry, templates
 from stages.core.digest import digest
-from stages.core.errors import Fault, InputError
-from stages.core.jsonl import read_json, read_rows, write_json, write_rows
+from stages.core.errors import ConfigError, Fault, InputError
+from stages.core.jsonl import encode, read_json, replacing, write_json
 from stages.core.params import load
-from stages.core.proof import REASONS, Refused
-from stages.core.proof.check import NORMALISE, check, compiled, mismatch, normalise
+from stages.core.proof import Refused
+from stages.core.proof.check import ALLOWED, alias_faults, check, normalise
+from stages.core.proof.schema import compiled
+from stages.validate.duplicates import Duplicates
+from stages.validate.ledger import Ledger
+from stages.validate.overrides import raw_digest, read_overrides
+from stages.validate.replies import Truths, in_step
 
 if TYPE_CHECKING:
+    from argparse import Namespace
+
     from jinja2 import Template
-    from jsonschema import Draft202012Validator
 
 PARAMS = ("validate",)
-HARMLESS = {*NORMALISE, "key_case"}  # operations that the recipe allows by name: no repair
-
-
-def read_overrides(
-    path: Path, requests: set[str], validator: "Draft202012Validator"
-) -> dict[str, dict[str, Any]]:
-    """Read the records mended by hand, by request id.
-
-    Raises: InputError with file and line for every one that is not as it should be.
-    """
-    overrides: dict[str, dict[str, Any]] = {}
-    faults = []
-    for number, line in enumerate(read_rows(path), 1):
-        request = line.get("request") if isinstance(line, dict) else None
-        if request is None or "record" not in line:
-            what, expected = "no override", '{"request": id, "record": {...}, "note": "..."}'
-        elif request not in requests:
-            what, expected = f"no request has the id {request!r}", "an id of data/requests.jsonl"
-        elif request in overrides:
-            what, expected = f"a second override of {request}", "one"
-        elif not isinstance(line["record"], dict):
-            what, expected = "the record is not an object", "a JSON object"
-        elif wrong := mismatch(validator, line["record"]):
-            what, expected = f"the record does not fit the schema: {wrong}", "the recipe's schema"
-        else:
-            overrides[request] = line["record"]
-            continue
-        faults.append(Fault(f"{path}: entry {number}", what, expected))
-    if faults:
-        raise InputError(*faults)
-    return overrides
 
 
 class Student:
@@ -92,26 +67,110 @@ class Student:
         return row
 
 
-def scores(
-    rows: list[dict[str, Any]], asked: Counter[str], truth: dict[str, Any], allowed: list[str]
-) -> dict[str, float]:
-    """Score the repair against what the offline teacher knows; nothing where there is no truth.
-
-    exact, silently_wrong: rows whose record is, or is not, the truth (both normalised); rows that
-                           were mended by hand are not judged
-    recovered:             share of the replies that were malformed and are now exact rows, 0 to 1
-    """
-    if not truth:
-        return {}
-    judged = [row for row in rows if row["operations"] != ["override"] and row["request"] in truth]
-    exact = [row for row in judged if row["record"] == normalise(truth[row["request"]], allowed)[0]]
-    mended = sum(1 for row in exact if set(row["operations"]) - HARMLESS)
-    malformed = asked["repaired"] + asked["rejected"]
-    return {
-        "exact": len(exact),
-        "silently_wrong": len(judged) - len(exact),
-        "recovered": round(mended / malformed, 4) if malformed else 1.0,
+def rejected(
+    reply: dict[str, Any], reason: str, detail: str, best: Any, kept: str | None = None
+) -> dict[str, Any]:
+    """Make the row of data/rejects.jsonl; `raw` is what an override must repeat."""
+    reject = {
+        "request": reply["request"],
+        "reason": reason,
+        "detail": detail,
+        "raw": raw_digest(reply["text"]),
+        "text": reply["text"],
+        "best": best,
     }
+    return reject | {"kept": kept} if kept else reject
+
+
+def verdict(operations: list[str]) -> str:
+    """Name what became of a reply that was proved."""
+    if operations == ["override"]:
+        return "overridden"
+    return "parsed" if ALLOWED.issuperset(operations) else "repaired"
+
+
+def judged(
+    record: dict[str, Any], truth: dict[str, Any], kind: str, allowed: list[str]
+) -> tuple[str, ...]:
+    """Say how a proved record compares with what the offline teacher knows."""
+    if record != truth and record != normalise(truth, allowed)[0]:
+        return ("judged",)
+    return ("judged", "exact", "mended") if kind == "repaired" else ("judged", "exact")
+
+
+def none_left(
+    ledger: Ledger, first: dict[str, Any], misfits: Counter[str], replies: Path, schema: Path
+) -> InputError:
+    """Say why no reply makes a row.
+
+    misfits: how often what part of the schema was not met
+    """
+    worst = ", ".join(f"{n} {reason}" for reason, n in ledger.reasons.most_common(3) if n)
+    total = ledger.whole().counts["requested"]
+    what = f"none of {total} replies makes a row: {worst}"
+    if misfits:
+        [(commonest, times)] = misfits.most_common(1)
+        every = "every record" if ledger.reasons["schema"] == total else "records"
+        what += f"; {every} failed the schema {schema}, {times} of them at {commonest}"
+    then = f"look at the prompt and at {schema}; the first: {first['detail']}"
+    then += f" in {(first['text'] or '')[:200]!r}"
+    return InputError(Fault(str(replies), what, "one row at least", then))
+
+
+def sort_out(
+    args: "Namespace", settings: dict[str, Any], ledger: Ledger, rows: TextIO, rejects: TextIO
+) -> None:
+    """Write each reply to where it belongs, and count it.
+
+    Raises: InputError when none makes a row.
+    """
+    schema = compiled(read_json(args.schema), str(args.schema))
+    if wrong := alias_faults(settings["aliases"], schema, "params.yaml: validate.aliases"):
+        raise ConfigError(*wrong)
+    student = Student(args.instruction, args.answer, settings["skill"])
+    overrides = read_overrides(args.overrides, args.replies, schema)
+    duplicates = Duplicates(settings["near_duplicate_similarity"])
+    truths = Truths(args.truth)
+    made = False
+    first: dict[str, Any] | None = None
+    misfits: Counter[str] = Counter()
+    for request, reply in in_step(args.requests, args.replies):
+        teacher = request["teacher"]
+        ledger.open(teacher, reply)
+        truth = truths.of(request["id"])
+        try:
+            if request["id"] in overrides:
+                record, operations = overrides[request["id"]], ["override"]
+            else:
+                record, operations = check(reply, schema, settings)
+        except Refused as refused:
+            ledger.reject(teacher, refused.reason)
+            reject = rejected(reply, refused.reason, refused.detail, refused.best)
+            rejects.write(encode(reject) + "\n")
+            first = first or reject
+            if refused.reason == "schema" and not made:
+                misfits[schema.misfit(refused.best)] += 1
+            continue
+        kind = verdict(operations)
+        noted = [kind]
+        if kind != "overridden":
+            if truth is not None:
+                noted += judged(record, truth, kind, settings["normalise"])
+            if "earlier" in reply:
+                noted.append("reask_recovered")
+        row = student.row(request, record, operations)
+        if found := duplicates.add(row):
+            noted.append(f"{found.reason}s")
+            reject = rejected(reply, found.reason, str(found), record, found.row)
+            rejects.write(encode(reject) + "\n")
+        else:
+            made = True
+            noted.append("rows")
+            rows.write(encode(row) + "\n")
+        ledger.note(teacher, noted)
+    truths.close()
+    if first and not made:
+        raise none_left(ledger, first, misfits, args.replies, args.schema)
 
 
 def main() -> None:
@@ -121,68 +180,11 @@ def main() -> None:
         "--answer", "--rows", "--rejects", "--metrics",
     )  # fmt: skip
     settings = load(PARAMS)["validate"]
-    validator = compiled(read_json(args.schema), str(args.schema))
-    requests = {request["id"]: request for request in read_rows(args.requests)}
-    replies = {reply["request"]: reply for reply in read_rows(args.replies)}
-    truth = {line["request"]: line["record"] for line in read_rows(args.truth)}
-    overrides = read_overrides(args.overrides, set(requests), validator)
-    student = Student(args.instruction, args.answer, settings["skill"])
-    if missing := requests.keys() - replies.keys():
-        what = f"lacks {len(missing)} of {len(requests)} requests"
-        raise InputError(Fault(str(args.replies), what, then="dvc repro generate"))
-
-    count: Counter[str] = Counter()
-    reasons: Counter[str] = Counter(dict.fromkeys(REASONS, 0))
-    rows: dict[str, dict[str, Any]] = {}
-    rejects = []
-    for request in requests.values():
-        reply = replies[request["id"]]
-        count["replied"] += reply["error"] is None
-        try:
-            if request["id"] in overrides:
-                record, operations = overrides[request["id"]], ["override"]
-            else:
-                record, operations = check(reply, validator, settings)
-        except Refused as refused:
-            reasons[refused.reason] += 1
-            rejects.append(
-                {
-                    "request": request["id"],
-                    "reason": refused.reason,
-                    "detail": refused.detail,
-                    "text": reply["text"],
-                    "best": refused.best,
-                }
-            )
-            continue
-        if operations == ["override"]:
-            count["overridden"] += 1
-        else:
-            count["repaired" if set(operations) - HARMLESS else "parsed"] += 1
-        row = student.row(request, record, operations)
-        if row["id"] in rows:
-            count["duplicates"] += 1
-        else:
-            rows[row["id"]] = row
-
-    count["rejected"] = len(rejects)
-    if requests and not rows:
-        worst = ", ".join(f"{n} {reason}" for reason, n in reasons.most_common(3) if n)
-        what = f"none of {len(requests)} replies makes a row: {worst}"
-        example = f"the first: {rejects[0]['detail']} in {(rejects[0]['text'] or '')[:200]!r}"
-        then = f"look at the prompt and at {args.schema}; {example}"
-        raise InputError(Fault(str(args.replies), what, "one row at least", then))
-    write_rows(args.rows, rows.values())
-    write_rows(args.rejects, rejects)
-    keys = ("replied", "parsed", "repaired", "overridden", "rejected", "duplicates")
-    metrics = {"requested": len(requests), **{key: count[key] for key in keys}, "rows": len(rows)}
-    metrics |= scores(list(rows.values()), count, truth, settings["normalise"])
-    write_json(args.metrics, metrics | {"rejected_by_reason": dict(reasons)})
-    if not requests:
-        entry.say("validate", "the recipe asks no teacher; nothing to check")
-        return
-    said = f"{count['parsed']} as they came, {count['repaired']} repaired, {len(rejects)} rejected"
-    entry.say("validate", f"{len(requests)} requests, {len(rows)} rows: {said}")
+    ledger = Ledger()
+    with replacing(args.rows) as rows, replacing(args.rejects) as rejects:
+        sort_out(args, settings, ledger, rows, rejects)
+    write_json(args.metrics, ledger.metrics())
+    entry.say("validate", ledger.told())
 
 
 if __name__ == "__main__":

@@ -6,70 +6,9 @@ import sys
 
 import pytest
 
+from stages.core.digest import digest
 from stages.core.errors import ConfigError, InputError
 from stages.core.proof import REASONS
-from stages.validate.__main__ import main
-
-
-def lines(path, rows):
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-
-
-class Project:
-    """A folder in which validate runs."""
-
-    def __init__(self, folder, monkeypatch, schema):
-        self.folder = folder
-        self._monkeypatch = monkeypatch
-        monkeypatch.chdir(folder)
-        params = {"validate": {"repair": True, "normalise": ["trim"], "skill": "own"}}
-        (folder / "params.yaml").write_text(json.dumps(params))
-        (folder / "schema.json").write_text(json.dumps(schema))
-        (folder / "overrides.jsonl").write_text("")
-        (folder / "instruction.md").write_text("Agree with {{ review }}.\n")
-        (folder / "answer.md").write_text("{{ record | json }}\n")
-        self.texts([])
-
-    def texts(self, texts, truth=True):
-        """Write a request, a reply and the truth for each text."""
-        requests, replies, truths = [], [], []
-        for k, text in enumerate(texts):
-            seed = {"id": f"s{k}", "group": f"g{k % 2}", "fields": {"review": f"review {k}"},
-                    "keywords": {"agree": ["a"]}}  # fmt: skip
-            requests.append({"id": f"r{k}", "seed": seed})
-            error = None if text is not None else "http_500"
-            replies.append(
-                {"request": f"r{k}", "text": text, "finish_reason": "stop", "error": error}
-            )
-            truths.append({"request": f"r{k}", "record": {"agree": "x", "disagree": "y"}})
-        lines(self.folder / "requests.jsonl", requests)
-        lines(self.folder / "replies.jsonl", replies)
-        lines(self.folder / "truth.jsonl", truths if truth else [])
-
-    def command(self):
-        paths = {name: f"{name}.jsonl" for name in
-                 ("requests", "replies", "truth", "overrides", "rows", "rejects")}  # fmt: skip
-        paths |= {"schema": "schema.json", "instruction": "instruction.md", "answer": "answer.md",
-                  "metrics": "data.json"}  # fmt: skip
-        return [part for name, path in paths.items() for part in (f"--{name}", path)]
-
-    def validate(self):
-        self._monkeypatch.setattr(sys, "argv", ["validate", *self.command()])
-        main()
-
-    def rows(self, name="rows"):
-        return [
-            json.loads(line) for line in (self.folder / f"{name}.jsonl").read_text().splitlines()
-        ]
-
-    def metrics(self):
-        return json.loads((self.folder / "data.json").read_text())
-
-
-@pytest.fixture
-def project(tmp_path, monkeypatch, schema):
-    return Project(tmp_path, monkeypatch, schema)
-
 
 GOOD = '{"agree": "x", "disagree": "y"}'
 
@@ -99,13 +38,16 @@ def test_rows_rejects_and_metrics(project):
     assert [reject["reason"] for reject in rejects.values()] == ["schema", "no_reply", "no_object"]
     assert rejects["r2"]["best"] == {"agree": "x"}
     assert rejects["r4"]["text"] == "Sorry."
+    assert rejects["r4"]["raw"] == digest("Sorry.")
+    assert rejects["r3"]["raw"] is None
     metrics = project.metrics()
     by_reason = metrics.pop("rejected_by_reason")
     assert by_reason.keys() == REASONS.keys()
     assert sum(by_reason.values()) == 3
     assert metrics == {
         "requested": 6, "replied": 5, "parsed": 2, "repaired": 1, "overridden": 0, "rejected": 3,
-        "duplicates": 0, "rows": 3, "exact": 2, "silently_wrong": 1, "recovered": 0.25,
+        "duplicates": 0, "near_duplicates": 0, "rows": 3, "exact": 2, "silently_wrong": 1,
+        "recovered": 0.25,
     }  # fmt: skip
 
 
@@ -113,44 +55,6 @@ def test_no_truth_no_score(project):
     project.texts([GOOD], truth=False)
     project.validate()
     assert not {"exact", "silently_wrong", "recovered"} & project.metrics().keys()
-
-
-def test_rows_that_are_the_same_are_kept_once(project):
-    (project.folder / "instruction.md").write_text("Agree.")
-    project.texts([GOOD, GOOD, GOOD])
-    project.validate()
-    assert len(project.rows()) == 1
-    assert project.metrics()["duplicates"] == 2
-
-
-def test_a_record_mended_by_hand_is_admitted(project):
-    project.texts([GOOD, "broken"])
-    mended = {"request": "r1", "record": {"agree": "x", "disagree": "by hand"}, "note": "typed"}
-    lines(project.folder / "overrides.jsonl", [mended])
-    project.validate()
-    assert project.rows()[1]["record"]["disagree"] == "by hand"
-    assert project.rows()[1]["operations"] == ["override"]
-    assert project.metrics()["overridden"] == 1
-    assert project.metrics()["silently_wrong"] == 0
-    assert project.rows("rejects") == []
-
-
-@pytest.mark.parametrize(
-    ("override", "what"),
-    [
-        ({"request": "r9", "record": {}}, "no request has the id 'r9'"),
-        ({"request": "r0", "record": {"agree": "x"}}, "does not fit the schema"),
-        ({"request": "r0", "record": "x"}, "not an object"),
-        ({"record": {}}, "no override"),
-        (["r0"], "no override"),
-    ],
-)
-def test_an_override_that_cannot_be_is_named(project, override, what):
-    project.texts([GOOD])
-    lines(project.folder / "overrides.jsonl", [override, override])
-    with pytest.raises(InputError, match=what) as raised:
-        project.validate()
-    assert len(raised.value.faults) == 2
 
 
 def test_no_row_at_all_is_an_error_and_leaves_what_was(project):
@@ -165,6 +69,20 @@ def test_no_row_at_all_is_an_error_and_leaves_what_was(project):
     assert (project.folder / "replies.jsonl").read_bytes() == replies
 
 
+def test_a_schema_that_no_reply_fits_is_named_with_the_commonest_misfit(project):
+    texts = [f'{{"agree": "", "disagree": "{k}"}}' for k in range(5)]
+    project.texts([*texts, '{"agree": "x"}'])
+    with pytest.raises(InputError) as raised:
+        project.validate()
+    [fault] = raised.value.faults
+    assert fault.what == (
+        "none of 6 replies makes a row: 6 schema; every record failed the schema schema.json, "
+        "5 of them at $.agree: minLength"
+    )
+    assert "look at the prompt and at schema.json" in fault.then
+    assert "'' should be non-empty" in fault.then
+
+
 def test_nothing_requested_writes_empty_files_and_says_so(project, capsys):
     project.validate()
     assert project.rows() == project.rows("rejects") == []
@@ -172,11 +90,56 @@ def test_nothing_requested_writes_empty_files_and_says_so(project, capsys):
     assert "asks no teacher" in capsys.readouterr().out
 
 
-def test_a_request_without_a_reply_is_another_runs(project):
+@pytest.mark.parametrize(
+    ("order", "what"),
+    [
+        ([], "lacks 2 of 2 requests"),
+        ([0], "lacks 1 of 2 requests"),
+        ([1, 0], "its 2 replies are not in the order"),
+        ([0, 1, 2], "holds 1 replies that no request asked for"),
+    ],
+)
+def test_replies_to_other_requests_are_refused(project, order, what):
+    project.texts([GOOD, GOOD, GOOD])
+    replies = project.rows("replies")
     project.texts([GOOD, GOOD])
-    lines(project.folder / "replies.jsonl", [])
-    with pytest.raises(InputError, match="lacks 2 of 2"):
+    project.write("replies", [replies[k] for k in order])
+    with pytest.raises(InputError, match=what):
         project.validate()
+    assert not (project.folder / "rows.jsonl").exists()
+
+
+@pytest.mark.parametrize("order", [[1, 0], [7]])
+def test_truth_that_would_judge_nothing_is_refused(project, order):
+    project.texts([GOOD, GOOD])
+    project.write("truth", [{"request": f"r{k}", "record": {}} for k in order])
+    with pytest.raises(InputError, match="is unknown, or out of order"):
+        project.validate()
+
+
+def test_an_alias_is_applied_and_listed(project):
+    project.settings(aliases={"against": "disagree"})
+    both = {"agree": "x", "disagree": "y", "against": "y"}
+    project.texts(['{"agree": "x", "against": "y"}', GOOD, json.dumps(both)])
+    project.validate()
+    assert [row["operations"] for row in project.rows()] == [["alias"], []]
+    assert [row["record"] for row in project.rows()] == [{"agree": "x", "disagree": "y"}] * 2
+    [reject] = project.rows("rejects")
+    assert reject["reason"] == "duplicate_keys"
+    assert reject["detail"] == "'disagree' and 'against' are one key"
+    metrics = project.metrics()
+    assert (metrics["parsed"], metrics["repaired"], metrics["exact"]) == (2, 0, 2)
+
+
+def test_an_alias_that_cannot_be_is_refused_before_anything(project):
+    project.settings(aliases={"against": "dissent", "agree": "disagree"})
+    project.texts([GOOD])
+    with pytest.raises(ConfigError, match="has no key 'dissent'") as raised:
+        project.validate()
+    assert [fault.where for fault in raised.value.faults] == [
+        "params.yaml: validate.aliases.against",
+        "params.yaml: validate.aliases.agree",
+    ]
 
 
 def test_the_recipes_faults_are_told(project):
@@ -184,9 +147,15 @@ def test_the_recipes_faults_are_told(project):
     (project.folder / "answer.md").write_text("{{ recrod }}")
     with pytest.raises(ConfigError, match="'recrod' is undefined"):
         project.validate()
-    (project.folder / "schema.json").write_text('{"type": "objekt"}')
-    with pytest.raises(ConfigError, match="not a JSON Schema"):
-        project.validate()
+    for schema, what in (
+        ('{"type": "objekt"}', "not a JSON Schema"),
+        ("false", "schema.json: no record can fit this schema"),
+        ('{"not": {}}', "schema.json: no record can fit this schema"),
+        ('{"type": "object", "required": ["a"], "properties": {"a": false}}', "no record can fit"),
+    ):
+        (project.folder / "schema.json").write_text(schema)
+        with pytest.raises(ConfigError, match=what):
+            project.validate()
 
 
 def test_it_is_light(project):
