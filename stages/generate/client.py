@@ -1,74 +1,43 @@
-"""Ask one teacher one question through the `openai` package, as often as it takes."""
+"""One teacher, behind the `openai` package: what is sent, what comes back, what is said of it."""
 
 import asyncio
-import json
 import re
 from collections import Counter
-from collections.abc import Mapping
-from contextlib import suppress
 from random import Random
-from typing import TYPE_CHECKING, Any
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from stages.core import entry as stage
 from stages.core.errors import Fault, TeacherError
+from stages.generate.completion import cost_usd, public_model, read
+from stages.generate.dialect import Dialect
 from stages.generate.dialogue import Question
-from stages.generate.verdict import NoAnswerError, judge
+from stages.generate.limits import Limits
+from stages.generate.pace import backoff_s
+from stages.generate.waits import ahead
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-BACKOFF_S, BACKOFF_MOST_S = 0.5, 20.0
+__all__ = ["Answer", "Teacher", "cost_usd", "public_model", "read"]
+CONNECTIONS = 1000  # at least; the package's own default
 
 
-def public_model(reported: str) -> str:
-    """Return a model's name without a machine's path: some servers report the folder they serve."""
-    if re.match(r"[/~.]|[A-Za-z]:[\\/]|file:", reported):
-        return re.split(r"[\\/]", reported.rstrip("\\/"))[-1]
-    return reported
+class Answer(NamedTuple):
+    """A reply, how long its attempt took, and how long the server asks to hold back after it."""
 
-
-def read(body: bytes, model: str) -> dict[str, Any]:
-    """Read a response's body into a reply, without its cost.
-
-    model: what was asked for, where the server does not say
-    Raises: NoAnswerError when it is no chat completion.
-    """
-    try:
-        answer = json.loads(body)
-        choice = answer["choices"][0]
-        message = choice["message"]
-        text, refusal = message.get("content"), message.get("refusal")
-    except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
-        raise NoAnswerError(f"{len(body)} bytes that are no chat completion") from None
-    if text is not None and not isinstance(text, str):
-        raise NoAnswerError("the content is not a text")
-    usage = answer.get("usage") or {}
-    refused = text is None and isinstance(refusal, str)
-    return {
-        "attempts": 1,
-        "text": refusal if refused else text,
-        "finish_reason": "refusal" if refused else choice.get("finish_reason") or "unknown",
-        "model": public_model(str(answer.get("model") or model)),
-        "prompt_tokens": usage.get("prompt_tokens"),
-        "completion_tokens": usage.get("completion_tokens"),
-        "error": None,
-    }
-
-
-def cost_usd(reply: dict[str, Any], prices: Mapping[str, float] | None) -> float | None:
-    """Return what a reply cost, or None where the price or the token counts are not known.
-
-    prices: usd per 1,000,000 tokens, {prompt, completion}
-    """
-    counts = reply["prompt_tokens"], reply["completion_tokens"]
-    if not prices or None in counts:
-        return None
-    return (counts[0] * prices["prompt"] + counts[1] * prices["completion"]) / 1e6
+    reply: dict[str, Any]
+    seconds: float
+    ahead_s: float | None = None
 
 
 class Teacher:
     """One teacher of params.yaml, ready to be asked.
 
-    tally: asked (attempts), answered, usd_e9 (billionths of a dollar), retried_<kind>
+    tally:   asked (attempts), answered, usd_e9 (billionths of a dollar), retried_<kind>
+    limits:  shared by all who ask it
+    dialect: how it wants its requests spelled
+    proven:  whether it ever answered one of these requests; the caller knows of earlier runs
     """
 
     def __init__(
@@ -79,47 +48,73 @@ class Teacher:
         self.key = key
         self.base_url = base_url
         self.tally: Counter[str] = Counter()
+        self.proven = False
+        self.dialect = Dialect(base_url)
+
+        def own(name: str) -> Any:
+            return settings.get(name) if entry.get(name) is None else entry[name]
+
+        self.limits = Limits(
+            own("max_in_flight") or 1,
+            own("requests_per_minute"),
+            own("tokens_per_minute"),
+            settings.get("max_tokens", 0),
+        )
         self._jitter = Random()
         self._client: AsyncOpenAI | None = None
 
     async def __aenter__(self) -> "Teacher":
+        from httpx2 import InvalidURL, Limits
         from openai import AsyncOpenAI, DefaultAioHttpClient
 
+        if self.key and not (self.key.isascii() and self.key.isprintable()):
+            raise self.error("the key holds characters that no key has, such as a line break")
         # aiohttp costs half the CPU of the default transport. A server on this machine is never
         # behind a proxy, whatever the environment says.
         local = self.entry["base_url"] == "offline"
-        self._client = AsyncOpenAI(
-            api_key=self.key or "none",
-            base_url=self.base_url,
-            timeout=self.settings["timeout_s"],
-            max_retries=0,
-            http_client=DefaultAioHttpClient(trust_env=not local),
-        )
+        connections = Limits(max_connections=max(CONNECTIONS, self.limits.max_in_flight))
+        try:
+            self._client = AsyncOpenAI(
+                api_key=self.key or "none",
+                base_url=self.base_url,
+                timeout=self.settings["timeout_s"],
+                max_retries=0,
+                http_client=DefaultAioHttpClient(trust_env=not local, limits=connections),
+            )
+        except InvalidURL as error:
+            raise self.error(f"the base_url is none: {error}") from None
         return self
 
     async def __aexit__(self, *_: object) -> None:
         if self._client is not None:
             await self._client.close()
 
-    async def attempt(self, question: Question) -> dict[str, Any]:
-        """Send a question once and return the reply.
+    @property
+    def client(self) -> "AsyncOpenAI":
+        """The package's client; it is there within `async with`."""
+        assert self._client is not None, "not entered"
+        return self._client
+
+    def body(self, question: Question, bare: bool = False) -> dict[str, Any]:
+        """Return the body of the request that asks a question, live or in a batch.
+
+        bare: without its schema
+        """
+        body = self.dialect.spell(question, self.settings["max_tokens"], bare)
+        if question.sample and self.entry["base_url"] == "offline":
+            # Others draw at random; the offline teacher says the same to the same messages.
+            body["seed"] = question.sample
+        return body
+
+    async def attempt(self, question: Question, body: dict[str, Any]) -> Answer:
+        """Send a request once and return the answer.
 
         Raises: what `judge` judges.
         """
         import httpx2
 
-        assert self._client is not None
         self.tally["asked"] += 1
-        body = {
-            **question.parameters,
-            "model": question.model,
-            "messages": question.messages,
-            "max_tokens": self.settings["max_tokens"],
-        }
-        if question.schema is not None:
-            # https://platform.openai.com/docs/guides/structured-outputs
-            asked = {"name": "record", "schema": question.schema}
-            body["response_format"] = {"type": "json_schema", "json_schema": asked}
+        began = perf_counter()
         # The time-out of the client is one of silence; this one is of the whole, for a server that
         # sends a byte now and then.
         async with asyncio.timeout(self.settings["timeout_s"] + 1):
@@ -127,68 +122,37 @@ class Teacher:
             # and hands over the body of servers that leave out or put to null what the types
             # promise. Source:
             # https://github.com/openai/openai-python#making-customundocumented-requests
-            response = await self._client.post(
-                "/chat/completions",
-                cast_to=httpx2.Response,
-                body=body,
+            response = await self.client.post(
+                "/chat/completions", cast_to=httpx2.Response, body=body
             )
+        seconds = perf_counter() - began
         reply = read(response.content, question.model)
-        return reply | {"cost_usd": cost_usd(reply, self.entry.get("price"))}
-
-    async def ask(self, question: Question, stopped: asyncio.Event) -> dict[str, Any] | str:
-        """Send a question until it is answered; return the reply, or why there is none.
-
-        stopped: once set, nothing is sent again
-        Raises: TeacherError when no request would be answered.
-        """
-        for retry in range(self.settings["max_retries"] + 1):
-            try:
-                reply = await self.attempt(question)
-            except Exception as error:
-                verdict = judge(error)
-            else:
-                self.tally["answered"] += 1
-                self.tally["usd_e9"] += round(1e9 * (reply["cost_usd"] or 0.0))
-                return reply
-            if verdict.remedy == "account":
-                raise self._error(f"{verdict.kind}: {verdict.detail}")
-            if verdict.remedy == "row":
-                return f"{verdict.kind}: {self._redacted(verdict.detail)}"
-            if stopped.is_set():
-                break
-            if retry < self.settings["max_retries"]:
-                self.tally[f"retried_{verdict.kind}"] += 1
-                with suppress(TimeoutError):  # the pause is over, and nobody stopped us
-                    pause_s = self.pause_s(retry, verdict.wait_s)
-                    await asyncio.wait_for(stopped.wait(), pause_s)
-                    break
-        if not self.tally["answered"] and not stopped.is_set():
-            detail = self._redacted(verdict.detail)
-            raise self._error(f"has not answered once; last: {verdict.kind} {detail}".rstrip())
-        return verdict.kind
+        reply["cost_usd"] = cost_usd(reply, self.entry.get("price"))
+        return Answer(reply, seconds, ahead(response.headers.raw, response.headers))
 
     def pause_s(self, retry: int, asked_s: float | None) -> float:
-        """Return how long to wait before a retry (0, 1, ...): what was asked, else a back-off.
+        """Return how long to wait before a retry (0, 1, ...): what was asked, else a back-off."""
+        return backoff_s(retry, self._jitter) if asked_s is None else asked_s
 
-        Half of the back-off is random, so that requests that failed together do not return
-        together.
-        """
-        if asked_s is not None:
-            return asked_s
-        return min(BACKOFF_MOST_S, BACKOFF_S * 2**retry) * self._jitter.uniform(0.5, 1.0)
+    def say(self, what: str) -> None:
+        """Tell something about this teacher, on a line."""
+        stage.say("generate", f"teacher {self.entry['name']} {self.redacted(what)}")
 
-    def _redacted(self, text: str) -> str:
-        """Take the key out of a server's message, also where it is quoted in part."""
+    def redacted(self, text: str) -> str:
+        """Take keys and passwords out of a text, also where a server quotes a part of them."""
+        text = re.sub(r"(\w://)[^/\s@]+@", r"\1***@", text)
         text = re.sub(r"\bsk-[\w*.-]+", "***", text)
         return re.sub(rf"{re.escape(self.key[:6])}\S*", "***", text) if self.key else text
 
-    def _error(self, what: str) -> TeacherError:
+    def error(self, what: str) -> TeacherError:
+        """Spell a fault of the account, or of the server, and what to do; what is redacted."""
         name, variable = self.entry["name"], self.entry.get("api_key_env")
         check = f"the key in ${variable} and " if variable else ""
+        where = self.redacted(self.entry["base_url"] or "OpenAI")
         return TeacherError(
             Fault(
-                f"teacher {name} ({self.entry['model']} at {self.entry['base_url'] or 'OpenAI'})",
-                what,
+                f"teacher {name} ({self.entry['model']} at {where})",
+                self.redacted(what),
                 then=f"check {check}the teacher's section of params.yaml, then run the same "
                 "command again: every reply that arrived is kept and not paid for again",
             )

@@ -4,6 +4,9 @@ A reply that cannot be used may be sent back with the reason (`generate.reask` t
 a question of its own with a name of its own in the journal, so that every attempt is kept and none
 is paid twice. A re-ask is named by the question before it and the text that was sent back, not by
 the wording of the objection: a better wording costs nothing.
+
+Sent back is only what another answer can mend: not a reply that was cut (a larger `max_tokens` asks
+it again), that the provider's filter took away, that is empty, or that refuses at temperature 0.
 """
 
 from collections.abc import Callable, Iterator
@@ -28,6 +31,7 @@ class Question:
 
     name:    what the journal calls its reply, 16 hex digits
     request: the id of the request that it belongs to
+    sample:  which of a request's samples it is; only the offline teacher is told
     """
 
     name: str
@@ -37,6 +41,23 @@ class Question:
     messages: list[dict[str, str]]
     parameters: dict[str, Any]
     schema: dict[str, Any] | None
+    sample: int = 0
+
+
+def whole(text: str | None) -> str | None:
+    """Put U+FFFD for what is no text: a lone surrogate cannot be written, or sent, as UTF-8.
+
+    validate rejects what holds one, as it does anything undecodable. The journal keeps the text.
+    """
+    return text and text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def final(question: Question, reply: dict[str, Any]) -> bool:
+    """Tell whether the same teacher would give no better reply to the question and an objection."""
+    ended = reply["finish_reason"]
+    if ended == "refusal":
+        return question.parameters.get("temperature") == 0
+    return ended in ("length", "content_filter") or not (reply["text"] or "").strip()
 
 
 class Dialogue:
@@ -76,25 +97,26 @@ class Dialogue:
             request["messages"],
             request["parameters"],
             request["schema"],
+            request["sample"],
         )
         for turn in range(self.reask + 1):
             reply = self.journal.reply(question.name)
-            if reply is None or not reply["text"] or turn == self.reask:
+            if reply is None or turn == self.reask or final(question, reply):
                 yield question, reply, None
                 return
             objection = self.objection(reply)
             yield question, reply, objection
             if objection is None:
                 return
-            said = [
-                {"role": "assistant", "content": reply["text"]},
-                {"role": "user", "content": WORDING.format(objection=objection)},
+            text = whole(reply["text"])
+            messages = [
+                *question.messages,
+                {"role": "assistant", "content": text},
+                {"role": "user", "content": WORDING.format(objection=whole(objection))},
             ]
-            question = replace(
-                question,
-                name=digest([question.name, reply["text"]]),
-                messages=question.messages + said,
-            )
+            # The request's own name, too: the offline teacher's says what it will answer.
+            name = digest([question.name, text, self.name(request | {"messages": messages})])
+            question = replace(question, name=name, messages=messages)
 
     def pending(self, request: dict[str, Any]) -> Question | None:
         """Return what has to be asked next, or None when a request is settled."""

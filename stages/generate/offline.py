@@ -2,8 +2,9 @@
 
 It speaks HTTP on 127.0.0.1, so that `generate` has one code path; it is the border fake of the
 tests and of the benchmarks, too. It misbehaves as real ones do, at declared rates, all seeded: the
-text of an answer depends on the messages and the seed alone; faults of the transport depend on the
-messages and on how often they were sent, and end after `FAULTY_ATTEMPTS`.
+text of an answer depends on the messages, the sample and the seed alone; faults of the transport
+depend on the messages and on how often they were sent, and end after `FAULTY_ATTEMPTS`. A question
+that goes on from a known one (a re-ask) has the same truth, and an answer of its own.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from stages.core.digest import digest
 from stages.core.holdout import position
 from stages.generate.malform import malform, plain
+from stages.generate.offline_batches import LARGEST, Batches
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -31,7 +33,9 @@ class Offline:
     """What the offline teacher knows and how it misbehaves.
 
     rates: shares of malformed answers, and of rate_limited, failing, slow and cut attempts; slow_s
+    records: what to answer with, by digest of the messages
     asked:   how often each question was sent, by digest of its messages
+    batches: its Batch API
     """
 
     def __init__(self, rates: dict[str, float], seed: int) -> None:
@@ -39,6 +43,7 @@ class Offline:
         self.seed = seed
         self.records: dict[str, dict[str, Any]] = {}
         self.asked: Counter[str] = Counter()
+        self.batches = Batches(self)
 
     def learn(self, requests: Iterable[dict[str, Any]], truth: Iterable[dict[str, Any]]) -> None:
         """Take in the records to answer with; what has no truth cannot be answered."""
@@ -47,12 +52,29 @@ class Offline:
             if request["id"] in known:
                 self.records[digest(request["messages"])] = known[request["id"]]
 
-    def answer(self, question: str, model: str, max_tokens: int | None) -> dict[str, Any]:
-        """Return the body of the answer to a question that is known.
+    def reply(self, asked: dict[str, Any]) -> dict[str, Any] | None:
+        """Return the body of the answer to a request's body, or None when it is not known.
 
-        question: digest of the messages
+        The longest known opening of the messages tells the record, all of them the answer. The
+        API's `seed` tells the samples of a question apart (0, and absent: the first).
         """
-        record = self.records[question]
+        messages = asked["messages"]
+        for end in range(len(messages), 0, -1):
+            if (opening := digest(messages[:end])) in self.records:
+                question = digest(messages)
+                if sample := asked.get("seed"):
+                    question = digest([question, sample])
+                limit = asked.get("max_tokens") or asked.get("max_completion_tokens")
+                return self.answer(self.records[opening], question, asked["model"], limit)
+        return None
+
+    def answer(
+        self, record: dict[str, Any], question: str, model: str, max_tokens: int | None
+    ) -> dict[str, Any]:
+        """Return the body of an answer that holds a record.
+
+        question: digest of what was asked; with the seed, it decides the spelling
+        """
         rng = Random(f"{self.seed}:{question}")
         if position(f"malformed:{question}", self.seed) < self.rates["malformed"]:
             text, finish_reason = malform(record, rng)
@@ -77,10 +99,15 @@ class Offline:
         It follows from more than the request's id holds (the truth, the rates, the seed), and costs
         nothing: a reply that this teacher would not give any more is not to be found.
         """
-        question = digest(request["messages"])
-        if question not in self.records:
-            return request["id"]
-        return digest([request["id"], self.answer(question, request["model"], None)["choices"]])
+        seed = request["sample"] or request["parameters"].get("seed")
+        said = self.reply(request | {"seed": seed})
+        return request["id"] if said is None else digest([request["id"], said["choices"]])
+
+    def attempted(self, messages: list[dict[str, Any]]) -> str | None:
+        """Count an attempt to ask something; return how it goes wrong, or None."""
+        question = digest(messages)
+        self.asked[question] += 1
+        return self.fault(question, self.asked[question])
 
     def fault(self, question: str, attempt: int) -> str | None:
         """Return how an attempt (1, 2, ...) goes wrong on the way, or None."""
@@ -98,20 +125,19 @@ class Offline:
         from aiohttp import web
 
         asked = await request.json()
-        question = digest(asked["messages"])
-        self.asked[question] += 1
-        attempt = self.asked[question]
-        if question not in self.records:
+        fault = self.attempted(asked["messages"])
+        said = self.reply(asked)
+        if said is None:
             what = "the offline teacher has no truth for these messages"
             return web.json_response({"error": {"message": what, "code": "unknown"}}, status=400)
-        match self.fault(question, attempt):
+        match fault:
             case "rate_limited":
                 # In turn the three ways in which servers say when to come back.
                 wait = (
-                    {"retry-after": "1"},
+                    {"retry-after": "0.1"},
                     {"retry-after-ms": "50"},
-                    {"retry-after": formatdate(time() + 1, usegmt=True)},
-                )[int(question, 16) % 3]
+                    {"retry-after": formatdate(time() + 0.5, usegmt=True)},
+                )[int(digest(asked["messages"]), 16) % 3]
                 error = {"error": {"message": "slow down", "code": "rate_limit_exceeded"}}
                 return web.json_response(error, status=429, headers=wait)
             case "failing":
@@ -120,7 +146,6 @@ class Offline:
                 await asyncio.sleep(self.rates["slow_s"])
             case "cut":
                 return await self._cut(request)
-        said = self.answer(question, asked["model"], asked.get("max_tokens"))
         return web.Response(text=json.dumps(said), content_type="application/json")
 
     async def _cut(self, request: "web.Request") -> "web.StreamResponse":
@@ -144,8 +169,9 @@ async def serving(teacher: Offline) -> AsyncIterator[str]:
     """
     from aiohttp import web
 
-    app = web.Application()
+    app = web.Application(client_max_size=LARGEST)
     app.router.add_post("/v1/chat/completions", teacher.respond)
+    teacher.batches.add_to(app)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     try:
