@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 PARAMS = ("diversity", "evaluate.encoder", "compute")
 DIGITS = 4
+ALL = "all teachers"  # no teacher can be called so: a name has no space
 
 
 def distinct(texts: list[str], n: int) -> float:
@@ -42,67 +43,108 @@ def sample(rows: list[Row], size: int) -> list[Row]:
     return sorted(rows, key=lambda row: row["id"])[:size]
 
 
-def likeness(embedded: "Tensor", near: float) -> dict[str, float]:
+def likeness(embedded: "Tensor", near: float) -> tuple[dict[str, float], list[int]]:
     """Return how alike texts are by their embeddings, (texts, dim), two at least.
 
+    Two texts are near-duplicates when their cosine is `near` or more; a cluster is what hangs
+    together by such pairs.
+
     self_similarity: mean cosine of all pairs, -1 to 1, lower is more diverse
-    near_duplicates: share of texts whose nearest other has a cosine of `near` or more
-    Source: https://arxiv.org/abs/2212.10560, section 3 (there by ROUGE-L)
+    near_duplicates: share of texts in clusters of two or more, 0 to 1
+    clusters:        how many clusters there are, those of one text too, 1 to texts
+    largest_cluster: the share of texts in the largest one, 1/texts to 1
+    Besides: the places of two near-duplicates of the largest cluster, or nothing where all texts
+    stand alone.
+    Source: https://arxiv.org/abs/2212.10560, section 3 (there by ROUGE-L), and
+    https://docs.scipy.org/doc/scipy/reference/generated/scipy.sparse.csgraph.connected_components.html
     """
     import torch
+    from scipy.sparse.csgraph import connected_components
 
     unit = torch.nn.functional.normalize(embedded, dim=-1)
     cosines = unit @ unit.T
-    pairs = ~torch.eye(len(unit), dtype=torch.bool)
-    nearest = cosines.masked_fill(~pairs, -1.0).max(dim=1).values
-    return {
-        "self_similarity": float(cosines[pairs].mean()),
-        "near_duplicates": float((nearest >= near).float().mean()),
+    own = torch.eye(len(unit), dtype=torch.bool)
+    mean = float(cosines[~own].mean())
+    alike = (cosines >= near) & ~own
+    clusters, labels = connected_components(alike.numpy(), directed=False)
+    sizes = torch.bincount(torch.from_numpy(labels))
+    largest = int(sizes.argmax())
+    one = int((torch.from_numpy(labels) == largest).int().argmax())
+    figures = {
+        "self_similarity": round(mean, DIGITS),
+        "near_duplicates": round(int(alike.any(dim=1).sum()) / len(unit), DIGITS),
+        "clusters": clusters,
+        "largest_cluster": round(int(sizes[largest]) / len(unit), DIGITS),
     }
+    if sizes[largest] == 1:
+        return figures, []
+    return figures, [one, int(alike[one].int().argmax())]
 
 
-def measure(rows: list[Row], encoder: Encoder, settings: dict[str, Any]) -> dict[str, float]:
+def measure(
+    rows: list[Row], encoder: "Encoder", settings: dict[str, Any]
+) -> tuple[dict[str, float], list[str]]:
     """Return n, distinct_1, distinct_2 over all rows, and the likeness of a sample.
 
-    What is measured is the answer, a row's last message.
+    What is measured is the answer, a row's last message. Besides: the ids of two rows of the
+    largest cluster.
     """
     texts = [row["messages"][-1]["content"] for row in rows]
-    figures = {"n": len(rows)}
+    figures: dict[str, float] = {"n": len(rows)}
     figures |= {f"distinct_{n}": round(distinct(texts, n), DIGITS) for n in (1, 2)}
-    drawn = [row["messages"][-1]["content"] for row in sample(rows, settings["sample"])]
-    if len(drawn) > 1:
-        embedded = encoder.sentences(drawn)
-        found = likeness(embedded, settings["near_duplicate_similarity"])
-        figures |= {key: round(value, DIGITS) for key, value in found.items()}
-    return figures
+    drawn = sample(rows, settings["sample"])
+    if len(drawn) < 2:
+        return figures, []
+    embedded = encoder.sentences([row["messages"][-1]["content"] for row in drawn])
+    found, pair = likeness(embedded, settings["near_duplicate_similarity"])
+    return figures | {"sampled": len(drawn)} | found, [drawn[place]["id"] for place in pair]
+
+
+def alarm(
+    teacher: str, figures: dict[str, float], examples: list[str], settings: dict[str, Any]
+) -> dict[str, Any] | None:
+    """Return what is to be told of a teacher's rows (or of `all`) that cluster, or None.
+
+    diversity.cluster_alarm: the share of near-duplicates above which they do, 0 to 1
+    """
+    if figures.get("near_duplicates", 0.0) <= settings["cluster_alarm"]:
+        return None
+    told = ("near_duplicates", "largest_cluster", "sampled")
+    return {"teacher": teacher, "examples": examples, **{key: figures[key] for key in told}}
 
 
 def main() -> None:
     """Measure all rows together, and those of each teacher where there are several."""
     args = entry.flags(__doc__, "--requests", "--rows", "--metrics")
     params = load(PARAMS)
+    settings = params["diversity"]
     rows = read_rows(args.rows)
     if not rows:
         write_json(args.metrics, {"n": 0})
         entry.say("diversity", "no rows, nothing to measure")
         return
-    set_threads(params["compute"]["threads"])
-    encoder = Encoder(params["evaluate"]["encoder"])
-    figures: dict[str, Any] = measure(rows, encoder, params["diversity"])
     teachers = {request["id"]: request["teacher"] for request in read_rows(args.requests)}
     names = sorted({teachers[row["request"]] for row in rows if row.get("request") in teachers})
+    parts = {ALL if len(names) != 1 else names[0]: rows}
     if len(names) > 1:
-        figures["teachers"] = {
-            name: measure(
-                [row for row in rows if teachers.get(row.get("request", "")) == name],
-                encoder,
-                params["diversity"],
-            )
+        parts |= {
+            name: [row for row in rows if teachers.get(row.get("request", "")) == name]
             for name in names
         }
-    write_json(args.metrics, figures)
+    set_threads(params["compute"]["threads"])
+    encoder = Encoder(params["evaluate"]["encoder"])
+    measured = {name: measure(part, encoder, settings) for name, part in parts.items()}
+    alarms = [alarm(name, *found, settings) for name, found in measured.items()]
+    (figures, _), *others = measured.values()
+    told: dict[str, Any] = {**figures, "alarms": [found for found in alarms if found]}
+    if others:
+        told["teachers"] = {name: measured[name][0] for name in names}
+    write_json(args.metrics, told)
     alike = figures.get("near_duplicates", 0.0)
-    entry.say("diversity", f"{len(rows)} rows, {alike:.1%} near-duplicates in the sample")
+    said = f"{len(rows)} rows, {alike:.1%} near-duplicates in the sample"
+    if told["alarms"]:
+        said += f"; WARNING: rows cluster ({', '.join(one['teacher'] for one in told['alarms'])})"
+    entry.say("diversity", said)
 
 
 if __name__ == "__main__":

@@ -211,6 +211,7 @@ def test_a_third_adapter_is_an_edit_of_params_yaml_alone(project: Project, first
     shown = json.loads(project.dvc("metrics", "show", "--json"))[""]["data"]
     assert {"metrics/models/2d.json", "metrics/models/3b.json"} <= shown.keys()
     summary = shown["metrics/summary.json"]["data"]
+    assert summary.pop("alarms").keys() == {"clustered"}
     assert 0 < sum(len(part) for told in summary.values() for part in told.values()) <= 15
 
 
@@ -265,3 +266,40 @@ def test_a_build_is_shared_through_a_remote(project: Project, first: dict[str, A
 def nothing_ran(printed: str) -> bool:
     """Tell whether DVC says that it had nothing to do."""
     return "Running stage" not in printed and "Data and pipelines are up to date." in printed
+
+
+def test_experiments_pay_for_no_reply_again(tmp_path: Path):
+    """Whatever copy of the checkout DVC runs them in: the journal is the main checkout's."""
+    project = Project(tmp_path)
+    del project.environment["TUNEGRAPH_JOURNAL"]  # as a user has it
+    for who in ("AUTHOR", "COMMITTER"):
+        project.environment |= {f"GIT_{who}_NAME": "test", f"GIT_{who}_EMAIL": "t@example.org"}
+    (project.folder / "params.yaml").write_text(json.dumps(project.params, indent=1))
+    project.dvc("repro", "--quiet", "generate")
+    assert json.loads((project.folder / "metrics/costs/generate.json").read_text())["paid"] == 60
+    git = ["git", "-c", "user.name=test", "-c", "user.email=t@example.org"]
+    for words in (["add", "--all"], ["commit", "-qm", "built"]):
+        subprocess.run([*git, *words], cwd=project.folder, check=True)
+
+    limits = ["generate.max_in_flight=3", "generate.max_tokens=200", "generate.budget_usd=5"]
+    changed = [word for limit in limits for word in ("-S", limit)]
+    project.dvc("exp", "run", "--temp", "-n", "temp", *changed, "generate")
+    project.dvc("exp", "run", "--temp", "-n", "reask", "-S", "generate.reask=1", "generate")
+    spent = {
+        each["name"]: each["data"]["metrics"]["metrics/costs/generate.json"]["data"]
+        for revision in json.loads(project.dvc("exp", "show", "--json"))
+        for experiment in revision["experiments"] or ()
+        for each in experiment["revs"]
+    }
+    assert spent.keys() == {"temp", "reask"}
+    assert (spent["temp"]["paid"], spent["temp"]["found"]) == (0, 60)
+    # Sent back are the rejects of these 60, and nothing else is asked.
+    assert 0 < spent["reask"]["paid"] < 20
+    journal = project.folder / ".cache/tunegraph/journal.jsonl"
+    kept = journal.read_bytes()
+    assert kept.count(b"\n") == 60 + spent["reask"]["paid"]
+    project.params["generate"] |= {"reask": 1, "timeout_s": 31}
+    (project.folder / "params.yaml").write_text(json.dumps(project.params, indent=1))
+    project.dvc("repro", "--quiet", "generate")
+    assert json.loads((project.folder / "metrics/costs/generate.json").read_text())["paid"] == 0
+    assert journal.read_bytes() == kept

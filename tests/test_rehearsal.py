@@ -270,6 +270,7 @@ def test_every_stage_of_the_full_recipe_runs(recipe: str, tmp_path: Path):
         metrics = read_json(project / "metrics" / "models" / f"{name}.json")
         assert metrics.keys() == params["evaluate"]["sections"].keys()
     summary = read_json(project / "metrics" / "summary.json")
+    assert summary.pop("alarms").keys() == {"clustered"}
     assert summary.keys() == {"2b", "2c"}
     for told in summary.values():
         assert told["forgetting"].keys() == {"all", *params["evaluate"]["headline"]}

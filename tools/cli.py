@@ -29,6 +29,28 @@ def parser() -> argparse.ArgumentParser:
     )
     diff.add_argument("models", nargs="*", help="two or more names; without: the whole stack")
 
+    add("estimate", "print what generation would ask, cost and take; asks nothing, needs no key")
+    journal = add("journal", "take paid replies out to a file that git can track, or bring them in")
+    moves = journal.add_subparsers(dest="move", required=True, metavar="MOVE")
+    out = moves.add_parser("export", help="write the replies to the questions of the recipe")
+    out.add_argument("file", type=Path)
+    out.add_argument("--all", action="store_true", help="all replies that the journal holds")
+    back = moves.add_parser("import", help="add the replies of a file that export wrote")
+    back.add_argument("file", type=Path)
+
+    explain = add(
+        "explain",
+        "print where a row came from and where it went: seed, request, raw reply, operations, row, "
+        "split, the adapters trained on it; or why a reply made no row",
+    )
+    explain.add_argument(
+        "asked",
+        nargs="+",
+        metavar="ID or TEXT",
+        help="a row's or request's id, its beginning, or a piece of a reply, answer or prompt",
+    )
+    explain.add_argument("--json", action="store_true", help="one JSON object in place of text")
+
     recipe = add("recipe", "switch to another recipe, list them, begin one")
     actions = recipe.add_subparsers(dest="action", required=True, metavar="ACTION")
     actions.add_parser("list", help="list the recipes")
@@ -61,6 +83,21 @@ def command() -> None:
         from tools import diff
 
         diff.main(args.models)
+    elif args.command == "estimate":
+        from tools import estimate
+
+        estimate.main()
+    elif args.command == "journal":
+        from tools import journal
+
+        if args.move == "export":
+            journal.export(args.file, everything=args.all)
+        else:
+            journal.bring(args.file)
+    elif args.command == "explain":
+        from tools import explain
+
+        explain.main(" ".join(args.asked), as_json=args.json)
     elif args.action == "list":
         from tools import recipe
 

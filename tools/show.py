@@ -88,6 +88,10 @@ def main() -> None:
     models = {name: read_json(MODELS / f"{name}.json") for name in names}
     entry.say("show", f"recipe {params['recipe']}; n: rows, ↑ higher is better, ↓ lower is\n")
     print(table(models, params["evaluate"]["sections"]))
-    if SUMMARY.exists() and (summary := read_json(SUMMARY)):
+    summary = read_json(SUMMARY) if SUMMARY.exists() else {}
+    alarms = summary.pop("alarms", {})
+    if summary:
         print("\nforgetting = base - self, recovery = (self - on) / (base - on)\n")
         print(summary_table(summary))
+    if told := [name for name, value in alarms.items() if value]:
+        print(f"\nwarning: {', '.join(told)}; see the top of metrics/report.md")

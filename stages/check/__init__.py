@@ -2,7 +2,7 @@
 
     params.yaml ── shape ── meaning ──┐
         (JSON Schema)   (names,       ├── faults
-                         shares, ...) │
+               shares, teachers, ...) │
     recipes/<name>/ ───────── files ──┘
 
 `faults` is what both the stage `check` and `tunegraph check` call.
@@ -22,6 +22,7 @@ def faults(file: Path, recipe: Path) -> list[Fault]:
     from stages.check.files import check_files
     from stages.check.meaning import check_meaning
     from stages.check.shape import check_shape
+    from stages.check.teachers import check_teachers
     from stages.core.params import read_yaml
 
     try:
@@ -29,5 +30,8 @@ def faults(file: Path, recipe: Path) -> list[Fault]:
     except UserError as error:
         return list(error.faults)
     shape, sound = check_shape(params, str(file))
-    found = [*shape, *check_meaning(sound, str(file)), *check_files(sound, recipe)]
-    return list(dict.fromkeys(found))
+    told = {fault.where for fault in shape}
+    # What has the wrong shape is taken out, and must not be told again as missing.
+    meant = [*check_meaning(sound, str(file)), *check_teachers(sound, str(file))]
+    meant = [fault for fault in meant if fault.where not in told]
+    return list(dict.fromkeys([*shape, *meant, *check_files(sound, recipe)]))

@@ -10,11 +10,15 @@ from stages.core import templates
 from stages.core.errors import Fault, UserError
 from stages.core.jsonl import read_rows
 from stages.core.params import read_yaml
+from stages.core.proof import Refused
+from stages.core.proof.check import alias_faults
+from stages.core.proof.schema import Schema, compiled
 from stages.core.tables import read_table
 
 # What the `emoji` source's table holds (stages/fetch/tables.py).
 EMOJI_COLUMNS = {"emoji", "name", "base", "status"}
 RECORD = "record"
+OVERRIDE = '{"request": "<id>", "raw": "<digest>", "record": {...}, "note": "..."}'
 
 
 def told(read: Callable[[], Any], faults: list[Fault]) -> Any:
@@ -105,42 +109,59 @@ def check_template(path: Path, key: str, known: set[str] | None) -> list[Fault]:
     return faults
 
 
-def check_schema(path: Path) -> list[Fault]:
-    """Hold that the response schema is a JSON Schema."""
-    from jsonschema import Draft202012Validator, SchemaError
-    from jsonschema.validators import validator_for
-
+def check_schema(path: Path) -> tuple[list[Fault], Schema | None]:
+    """Hold that the response schema is a JSON Schema that a record can fit; return it compiled."""
     key = "params.yaml: validate.schema"
     if lacking := missing(path, key):
-        return lacking
+        return lacking, None
     try:
         schema = json.loads(path.read_bytes().decode("utf-8"))
     except UnicodeDecodeError as error:
-        return [Fault(str(path), f"not UTF-8 at byte {error.start + 1}", "UTF-8")]
+        return [Fault(str(path), f"not UTF-8 at byte {error.start + 1}", "UTF-8")], None
     except json.JSONDecodeError as error:
         what = f"not JSON at column {error.colno}: {error.msg}"
-        return [Fault(f"{path}:{error.lineno}", what, "one JSON value")]
+        return [Fault(f"{path}:{error.lineno}", what, "one JSON value")], None
+    faults: list[Fault] = []
+    return faults, told(lambda: compiled(schema, str(path)), faults)
+
+
+def fault_of(row: Any, schema: Schema | None, seen: set[str]) -> tuple[str, str] | None:
+    """Return what is wrong with an entry of overrides.jsonl, and what was expected; or None.
+
+    Whether it names a request, and the text that the teacher said, only validate can tell.
+    """
+    if not isinstance(row, dict) or not isinstance(row.get("request"), str):
+        return "names no request", OVERRIDE
+    if row["request"] in seen:
+        return f"is a second one for the request {row['request']}", "one for each request"
+    seen.add(row["request"])
+    if "raw" not in row or not isinstance(row["raw"], str | None):
+        what = f"({row['request']}) does not say which text it mends: no `raw`"
+        return what, f"{OVERRIDE}: tunegraph explain {row['request']} prints the line"
+    if not isinstance(row.get(RECORD), dict):
+        return f"({row['request']}) holds no record", OVERRIDE
     try:
-        validator_for(schema, default=Draft202012Validator).check_schema(schema)
-    except SchemaError as error:
-        what = f"not a JSON Schema at {error.json_path}: {error.message}"
-        return [Fault(str(path), what, "JSON Schema, draft 2020-12")]
-    return []
+        wrong = schema and schema.mismatch(row[RECORD])
+    except Refused as refused:
+        wrong = refused.detail
+    if wrong:
+        return (
+            f"({row['request']}): the record does not fit the schema: {wrong}",
+            "the recipe's schema",
+        )
+    return None
 
 
-def check_overrides(path: Path) -> list[Fault]:
-    """Hold that every mended record says which request it is for."""
+def check_overrides(path: Path, schema: Schema | None) -> list[Fault]:
+    """Hold that every mended record says what it mends, and fits the schema (where that is one)."""
     if not path.is_file():
         what = "there is no such file"
         return [Fault(str(path), what, "a file, empty when nothing is mended", f"touch {path}")]
     faults: list[Fault] = []
+    seen: set[str] = set()
     for number, row in enumerate(told(lambda: read_rows(path), faults) or [], 1):
-        if not isinstance(row, dict) or not isinstance(row.get("request"), str):
-            what = f"entry {number} names no request"
-            faults.append(Fault(str(path), what, '{"request": "<id>", "record": {...}}'))
-        elif not isinstance(row.get(RECORD), dict):
-            what = f"entry {number} ({row['request']}) holds no record"
-            faults.append(Fault(str(path), what, '{"request": "<id>", "record": {...}}'))
+        if wrong := fault_of(row, schema, seen):
+            faults.append(Fault(str(path), f"entry {number} {wrong[0]}", wrong[1]))
     return faults
 
 
@@ -159,9 +180,14 @@ def check_files(params: Params, recipe: Path) -> list[Fault]:
     for key, name, variables in templates_of:
         if name is not None:
             faults += check_template(recipe / name, f"params.yaml: {key}", variables)
+    schema = None
     if "schema" in validate:
-        faults += check_schema(recipe / validate["schema"])
-    faults += check_overrides(recipe / "overrides.jsonl")
+        wrong, schema = check_schema(recipe / validate["schema"])
+        faults += wrong
+    if schema:
+        aliases = validate.get("aliases", {})
+        faults += alias_faults(aliases, schema, "params.yaml: validate.aliases")
+    faults += check_overrides(recipe / "overrides.jsonl", schema)
     for key, entry in section(params, "transcripts").items():
         if "file" in entry:
             path = recipe / entry["file"]

@@ -16,6 +16,8 @@ Params = dict[str, Any]
 # dvc.yaml calls the base's folder and files so: it is what every chain begins with.
 BASE = "base"
 ROWS = "rows"
+# metrics/summary.json says this beside the names of models.
+ALARMS = "alarms"
 
 
 def section(params: Params, dotted: str) -> Any:
@@ -46,7 +48,7 @@ def names(params: Params, kind: str) -> dict[str, str]:
 
 def check_names(params: Params) -> Iterator[Fault]:
     """Hold that no two models share a name, on file systems that ignore case too."""
-    taken = {BASE: "the base"}
+    taken = {BASE: "the base", ALARMS: "metrics/summary.json"}
     for kind in ("adapters", "transcripts"):
         for key, name in names(params, kind).items():
             where = f"{kind}.{key}.name"
@@ -193,21 +195,6 @@ def check_splits(params: Params) -> Iterator[Fault]:
             yield Fault(f"{where}.test", "no test rows", f"above 0: {scored[name]} scores them")
 
 
-def check_teachers(params: Params) -> Iterator[Fault]:
-    """Hold that each teacher has a name of its own, and that one of them is asked."""
-    seen: dict[str, int] = {}
-    teachers = params.get("teachers", [])
-    if teachers and all(teacher.get("weight") == 0 for teacher in teachers):
-        yield Fault("teachers", "every weight is 0, so nobody is asked", "one above 0 at least")
-    for at, teacher in enumerate(teachers):
-        name = teacher.get("name")
-        if name in seen:
-            what = f"the name {name!r} stands at teachers[{seen[name]}] too"
-            yield Fault(f"teachers[{at}].name", what, "a name of its own")
-        elif name is not None:
-            seen[name] = at
-
-
 def check_scores(params: Params) -> Iterator[Fault]:
     """Hold that the sections of the metrics ask for what can be measured."""
     sections = section(params, "evaluate.sections")
@@ -265,13 +252,16 @@ CHECKS = (
     check_stack,
     check_sources,
     check_splits,
-    check_teachers,
     check_scores,
     check_sizes,
 )
 
 
+def located(file: str, found: Iterable[Fault]) -> list[Fault]:
+    """Return faults with the file before the key."""
+    return [Fault(f"{file}: {f.where}", f.what, f.expected, f.then) for f in found]
+
+
 def check_meaning(params: Params, file: str = "params.yaml") -> list[Fault]:
     """Return what is wrong with parameters of a sound shape."""
-    found: Iterable[Fault] = (fault for check in CHECKS for fault in check(params))
-    return [Fault(f"{file}: {f.where}", f.what, f.expected, f.then) for f in found]
+    return located(file, (fault for check in CHECKS for fault in check(params)))

@@ -27,6 +27,8 @@ WORDS = {
     "null": "null",
 }
 
+# An address's user and password; a key as most providers begin it.
+SECRET = re.compile(r"(?<=//)[^/@\s]+(?=@)|\b(?:sk|gsk|hf|xai)[-_](?=[\w-]*\d)[\w-]{6,}")
 EMPTY = {"minItems", "minProperties", "minLength"}
 # A value that breaks one of these is not what the checks of meaning take it for.
 UNSOUND = {
@@ -53,8 +55,8 @@ def spell(path: Iterable[str | int]) -> str:
 
 
 def shown(value: Any) -> str:
-    """Quote a value, cut where it is long."""
-    text = repr(value)
+    """Quote a value, cut where it is long, without what may be a key or a password."""
+    text = SECRET.sub("***", repr(value))
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -140,6 +142,8 @@ def in_words(file: str, schema: dict[str, Any], error: Any) -> list[Fault]:
         near = difflib.get_close_matches(str(got), map(str, error.validator_value), 1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         return [Fault(where, f"{shown(got)} is none of the choices{hint}", asked)]
+    if path and path[-1] == "api_key_env":
+        return [Fault(where, "is no name of a variable (not shown: it may be a key)", asked)]
     said = "cannot be used here" if rule == "pattern" else "is out of range"
     return [Fault(where, f"{shown(got)} {said}", asked)]
 

@@ -15,7 +15,7 @@ from stages.core.errors import Fault, InputError
 from stages.core.jsonl import read_json, read_rows, replacing, write_json
 from stages.core.params import load
 from stages.report.probes import probes
-from stages.report.summary import summarise
+from stages.report.summary import alarms, summarise
 from stages.report.tables import report
 
 PARAMS = (
@@ -81,7 +81,7 @@ def main() -> None:
     costs = {name: read_json(args.costs / f"{name}.json") for name in spent}
     curves = [row for name in trained for row in read_curve(args.curves / f"{name}.csv", name)]
 
-    write_json(args.summary, summarise(comparisons, headline))
+    write_json(args.summary, summarise(comparisons, headline) | alarms(data[2]))
     told = report(params["recipe"], sections, models, comparisons, data, costs)
     write_text(args.report, told)
     write_text(args.probes, probes(answers))

@@ -15,11 +15,11 @@ def escape(text: Any) -> str:
 
 
 def number(value: Any) -> str:
-    """Spell a figure: to three decimals at most, nothing for None."""
+    """Spell a figure: to three decimals at most, six where it is small, nothing for None."""
     if value is None:
         return ""
     if isinstance(value, float):
-        return f"{value:.3f}".rstrip("0").rstrip(".")
+        return f"{value:.{3 if abs(value) >= 0.1 else 6}f}".rstrip("0").rstrip(".")
     return escape(value)
 
 

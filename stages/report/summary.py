@@ -1,8 +1,9 @@
-"""metrics/summary.json: forgetting and recovery, few enough for `dvc metrics show`."""
+"""metrics/summary.json: forgetting, recovery and alarms, few enough for `dvc metrics show`."""
 
 from typing import Any
 
 MOST = 15
+ALARMS = "alarms"
 
 
 def summarise(comparisons: dict[str, Any], headline: list[str]) -> dict[str, Any]:
@@ -28,3 +29,11 @@ def summarise(comparisons: dict[str, Any], headline: list[str]) -> dict[str, Any
     for name, what, part, value in figures:
         summary.setdefault(name, {}).setdefault(what, {})[part] = value
     return summary
+
+
+def alarms(diversity: dict[str, Any]) -> dict[str, dict[str, int]]:
+    """Return what is wrong with the data, 0 or 1, as numbers that `dvc metrics diff` shows.
+
+    clustered: too many of the sampled answers are near-duplicates (`diversity.cluster_alarm`)
+    """
+    return {ALARMS: {"clustered": int(bool(diversity.get("alarms")))}}

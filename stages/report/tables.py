@@ -3,13 +3,9 @@
 from typing import Any
 
 from stages.core.scores import arrow
+from stages.report.data import costs_table, data_tables, warnings
 from stages.report.markdown import escape, number, table
 
-# Files at rest have their keys sorted; people read them in the order in which things happen.
-ORDER = (
-    *("requested", "replied", "parsed", "repaired", "overridden", "rejected", "duplicates", "rows"),
-    *("train", "val", "test", "n"),
-)
 HOW_TO_READ = """\
 ## How to read it
 
@@ -100,47 +96,6 @@ def changes_table(sections: dict[str, Any], comparison: dict[str, Any]) -> list[
     return table(["section", "metric", "value", *against], rows, left=2)
 
 
-def data_tables(
-    data: dict[str, Any], splits: dict[str, Any], diversity: dict[str, Any]
-) -> list[str]:
-    """Return what became of the replies, how the sets were split, how alike the rows are."""
-    plain = [[escape(key), number(data[key])] for key in _in_order([data])]
-    lines = ["## Data", "", *table(["replies", "count"], plain)]
-    reasons = data.get("rejected_by_reason", {})
-    if reasons:
-        rows = [[escape(reason), number(count)] for reason, count in reasons.items()]
-        lines += table(["rejected because", "count"], rows)
-    columns = _in_order(list(splits.values()), nested=True)
-    rows = [
-        [escape(name), *(number(_total(found.get(column))) for column in columns)]
-        for name, found in splits.items()
-    ]
-    lines += table(["set", *(escape(column) for column in columns)], rows)
-    plain = [[escape(key), number(diversity[key])] for key in _in_order([diversity])]
-    return lines + table(["diversity of the rows", "value"], plain)
-
-
-def _in_order(tables: list[dict[str, Any]], nested: bool = False) -> list[str]:
-    """Return the keys of all tables, in their natural order; those that nest only if asked."""
-    keys = {k for found in tables for k, v in found.items() if nested or not isinstance(v, dict)}
-    return sorted(keys, key=lambda key: (ORDER.index(key) if key in ORDER else len(ORDER), key))
-
-
-def _total(value: Any) -> Any:
-    return sum(value.values()) if isinstance(value, dict) else value
-
-
-def costs_table(costs: dict[str, dict[str, Any]]) -> list[str]:
-    """Return what each stage that spends took, on the machine of this build."""
-    columns = list(dict.fromkeys(key for found in costs.values() for key in found))
-    rows = [
-        [escape(stage), *(number(found.get(column)) for column in columns)]
-        for stage, found in costs.items()
-    ]
-    head = ["stage", *(f"`{column}`" for column in columns)]
-    return ["## Costs", "", "On the machine of this build, in this run.", "", *table(head, rows)]
-
-
 def report(
     recipe: str,
     sections: dict[str, Any],
@@ -153,7 +108,8 @@ def report(
 
     data: what metrics/data.json, splits.json and diversity.json hold
     """
-    lines = [f"# {escape(recipe)}: the models side by side", "", *models_table(sections, models)]
+    lines = [f"# {escape(recipe)}: the models side by side", "", *warnings(data[2])]
+    lines += models_table(sections, models)
     if comparisons:
         lines += ["## Forgetting and recovery", "", *forgetting_table(sections, comparisons)]
     for name, comparison in comparisons.items():

@@ -16,7 +16,7 @@ from stages.core.holdout import Side
 from stages.core.jsonl import read_rows, write_json, write_rows
 from stages.core.params import load
 from stages.core.records import Row
-from stages.split.leakage import REASONS, leaks
+from stages.split.leakage import REASONS, Leak, leaks
 from stages.split.near_duplicates import joined_groups
 from stages.split.sides import beyond_cap, heads, prompt_text, sides_of
 
@@ -69,13 +69,13 @@ def impossible(sets: dict[str, Any], counts: dict[str, dict[str, Any]]) -> list[
     ]
 
 
-def split(
+def placed(
     rows: dict[str, list[Row]], sets: dict[str, Any], rules: dict[str, Any], seed: int
-) -> tuple[dict[str, dict[Side, list[Row]]], dict[str, dict[str, Any]]]:
-    """Return the rows of each set by side, in their order, and what metrics/splits.json says.
+) -> tuple[dict[str, list[Side | None]], list[Leak], dict[str, int]]:
+    """Return the side of each row of each set, what leaks there, and how many groups were joined.
 
     rules: the section `split`
-    Raises: ConfigError for an impossible split; InputError for leaking rows, if `leakage: error`.
+    Raises: ConfigError, see `sides_of`.
     """
     grouping = [name for name, spec in sets.items() if spec["near_duplicates"] == "group"]
     alike = [row for name in grouping for row in rows[name]]
@@ -89,7 +89,18 @@ def split(
         its_groups = {row["group"] for row in rows[name]} if its_joined else set()
         joins[name] = sum(head[group] != group for group in its_groups)
         sides[name] = sides_of(rows[name], spec, its_joined, seed, f"params.yaml: sets.{name}")
-    leaking = list(leaks(rows, sides, head))
+    return sides, list(leaks(rows, sides, head)), joins
+
+
+def split(
+    rows: dict[str, list[Row]], sets: dict[str, Any], rules: dict[str, Any], seed: int
+) -> tuple[dict[str, dict[Side, list[Row]]], dict[str, dict[str, Any]]]:
+    """Return the rows of each set by side, in their order, and what metrics/splits.json says.
+
+    rules: the section `split`
+    Raises: ConfigError for an impossible split; InputError for leaking rows, if `leakage: error`.
+    """
+    sides, leaking, joins = placed(rows, sets, rules, seed)
     if leaking and rules["leakage"] == "error":
         raise InputError(
             *(

@@ -199,6 +199,84 @@ EDITS = {
         "weight: 0",
         [r"params.yaml: teachers: every weight is 0"],
     ),
+    "a budget that is no number": (
+        "budget_usd: null",
+        "budget_usd: -1",
+        [r"generate.budget_usd: -1 is out of range\n  expected: a number or null, at least 0: usd"],
+    ),
+    "a limit below 1": (
+        "  requests_per_minute: null",
+        "  requests_per_minute: 0",
+        [r"generate.requests_per_minute: 0 is out of range\n  expected: .* at least 1: so many"],
+    ),
+    "what to do at the budget": (
+        "on_budget: stop",
+        "on_budget: go_on",
+        [r"generate.on_budget: 'go_on' is none of the choices\n  expected: one of: stop, continue"],
+    ),
+    "a mode that does not exist": (
+        "mode: live",
+        "mode: batches",
+        [r"generate.mode: 'batches' is none of the choices; did you mean 'batch'\?"],
+    ),
+    "an endless dialogue": (
+        "reask: 0",
+        "reask: 99",
+        [r"generate.reask: 99 is out of range\n  expected: .* at most 8: how often a"],
+    ),
+    "a missing key of generate": (
+        "  budget_usd: null",
+        "",
+        [r"generate.budget_usd: is missing\n  expected: a number or null, at least 0: usd for"],
+    ),
+    "a likeness of rows above 1": (
+        "near_duplicate_similarity: null",
+        "near_duplicate_similarity: 1.5",
+        [r"validate.near_duplicate_similarity: 1.5 is out of range"],
+    ),
+    "an alarm without a threshold": (
+        "  cluster_alarm: 0.1",
+        "",
+        [r"diversity.cluster_alarm: is missing\n  expected: a number, .* at most 1: the share"],
+    ),
+    "a price that is no mapping": (
+        "price: null}",
+        "price: 0.15}",
+        [r"teachers\[0\].price: 0.15 is a number\n  expected: .*usd per 1,000,000 tokens"],
+    ),
+    "half of a price": (
+        "price: null}",
+        "price: {prompt: 0.15}}",
+        [r"teachers\[0\].price.completion: is missing"],
+    ),
+    "an alias of no key": (
+        "aliases: {}",
+        "aliases: {pro: agrees, agree: disagree}",
+        [
+            r"validate.aliases.pro: the schema has no key 'agrees'\n  expected: agree, disagree",
+            r"validate.aliases.agree: is itself a key of the schema",
+        ],
+    ),
+    "an offline teacher that fails more often than it is asked": (
+        "rate_limited: 0.01, failing: 0.03",
+        "rate_limited: 0.5, failing: 0.5",
+        [r"offline: rate_limited \+ failing \+ slow \+ cut are more than there is \(1.05\)"],
+    ),
+    "a skill that the corpus does not have": (
+        "{code: 6000, translation: 3500,",
+        "{code: 6000, translations: 3500,",
+        [r"sources.skills.rows.translations: unknown key 'translations'; did you mean 'transl"],
+    ),
+    "a model called as the alarms are": (
+        "    name: 2b\n    on: base",
+        "    name: alarms\n    on: base",
+        [
+            r"adapters.m2b.name: the name 'alarms' is taken by metrics/summary.json",
+            r"adapters.m2c.on: there is no model '2b'",
+            r"models.m2b.name: there is no base, adapter or transcript '2b'",
+            r"models: 'alarms' \(adapters.m2b\) is not among the models",
+        ],
+    ),
     "a key that DVC's command line cannot name": (
         "  base: {name: base}\n",
         "  base: {name: base}\n  2d: {name: 2d}\n",
@@ -275,7 +353,94 @@ def test_a_fault_of_params_yaml_is_told_and_no_other(project: Path, name: str):
 
 
 def test_there_is_a_test_for_each_fault_that_the_checks_know():
-    assert len(EDITS) == 40
+    assert len(EDITS) == 54
+
+
+TEACHER = "  - {{name: {name}, weight: 1.0, model: m, base_url: {base_url}{more}}}\n"
+
+
+def add_teacher(name: str = "other", base_url: str = "null", more: str = "") -> None:
+    """Add a teacher to params.yaml."""
+    line = TEACHER.format(name=name, base_url=base_url, more=more and ", " + more)
+    edit(PARAMS, "teachers:\n", "teachers:\n" + line)
+
+
+def test_a_budget_needs_the_price_of_every_teacher_that_is_asked(project: Path):
+    add_teacher("free", more="price: {prompt: 0, completion: 0}")
+    add_teacher("one", more="price: null")
+    add_teacher("two", "http://localhost:8000/v1")
+    assert told() == []
+    edit(PARAMS, "budget_usd: null", "budget_usd: 0.5")
+    found = told()
+    assert [re.search(r"teachers\[\d\].price: '\w+' has none", fault)[0] for fault in found] == [
+        "teachers[0].price: 'two' has none",
+        "teachers[1].price: 'one' has none",
+    ]
+    assert "budget_usd: null" in found[0]
+    add_teacher("three", more="price: cheap")
+    assert len(told()) == 3
+
+
+# A teacher of whom something may be a secret, what must be told, and what must not.
+SECRETS = {
+    "a key in place of its variable": (
+        {"more": "api_key_env: sk-proj-Abc123-Secret456"},
+        r"teachers\[0\].api_key_env: is no name of a variable \(not shown: it may be a key\)",
+    ),
+    "a key that could be a variable": (
+        {"more": "api_key_env: gsk_Secret456Secret456"},
+        r"teachers\[0\].api_key_env: looks like a key itself \(not shown\)",
+    ),
+    "a long key without a mark": (
+        {"more": "api_key_env: Secret456abcdefghijklmnopqrstu"},
+        r"teachers\[0\].api_key_env: looks like a key itself \(not shown\)",
+    ),
+    "a password in the address": (
+        {"base_url": "https://me:Secret456@gateway.example/v1"},
+        r"teachers\[0\].base_url: holds a user's name or password \(not shown\)",
+    ),
+    "a key in the query": (
+        {"base_url": "https://gateway.example/v1?api-key=Secret456"},
+        r"teachers\[0\].base_url: holds a key in its query \(not shown\)",
+    ),
+    "an address that is none": (
+        {"base_url": "'https://me:Secret456@gateway.example:port/v1'"},
+        r"teachers\[0\].base_url: is no address \(not shown\)",
+    ),
+    "a password in what is no address": (
+        {"base_url": "ftp://me:Secret456@gateway.example/v1"},
+        r"teachers\[0\].base_url: 'ftp://\*\*\*@gateway.example/v1' cannot be used here",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_secret_is_refused_and_not_printed(project: Path, name: str):
+    teacher, expected = SECRETS[name]
+    add_teacher(**teacher)
+    found = told()
+    assert len(found) == 1, "\n".join(found)
+    assert re.search(expected, found[0]), found[0]
+    assert "Secret456" not in found[0]
+
+
+@pytest.mark.parametrize(
+    "name", ["OPENAI_API_KEY", "SK_LIVE_2", "GEMINI2_KEY_FOR_THE_TEAM_B", "hf_token_of_mine"]
+)
+def test_a_variable_is_no_secret(project: Path, name: str):
+    add_teacher(base_url="https://api.openai.com/v1?version=2", more=f"api_key_env: {name}")
+    assert told() == []
+
+
+def test_the_skills_that_may_be_asked_for_are_those_of_the_corpus():
+    import json
+
+    from stages.check.shape import SCHEMA
+    from stages.fetch.skills import DATA
+
+    rows = json.loads(SCHEMA.read_bytes())["$defs"]["skills_source"]["properties"]["rows"]
+    assert rows["properties"].keys() == read_yaml(DATA)["shares"].keys()
+    assert len(rows["properties"]) == 6
 
 
 def test_all_faults_are_told_at_once(project: Path):
@@ -336,10 +501,41 @@ FILES = {
         b'{"skill": "fact", "messages": []}\n\n{"skill": \n',
         r"sources/probes.jsonl:3: not JSON at column",
     ),
+    "a schema that admits nothing": (
+        "schema.json",
+        b"false",
+        r"schema.json: no record can fit this schema",
+    ),
+    "a schema whose parts contradict each other": (
+        "schema.json",
+        b'{"type": "object", "required": ["agree", "disagree"], "properties": {"agree": false}}',
+        r"schema.json: no record can fit this schema",
+    ),
     "an override without a request": (
         "overrides.jsonl",
         b'{"record": {}}\n',
         r"overrides.jsonl: entry 1 names no request",
+    ),
+    "an override of no text": (
+        "overrides.jsonl",
+        b'{"request": "a", "record": {"agree": "x", "disagree": "y"}}\n',
+        r"entry 1 \(a\) does not say which text it mends: no `raw`\n.*tunegraph explain a prints",
+    ),
+    "an override without a record": (
+        "overrides.jsonl",
+        b'{"request": "a", "raw": null, "record": []}\n',
+        r"overrides.jsonl: entry 1 \(a\) holds no record",
+    ),
+    "an override that does not fit": (
+        "overrides.jsonl",
+        b'{"request": "a", "raw": "b", "record": {"agree": 1, "disagree": "I disagree."}}\n',
+        r"entry 1 \(a\): the record does not fit the schema: \$.agree: 1 is not of type 'string'",
+    ),
+    "two overrides of one request": (
+        "overrides.jsonl",
+        b'{"request": "a", "raw":"", "record": {"agree": "I do agree", "disagree": "I disagree"}}\n'
+        * 2,
+        r"overrides.jsonl: entry 2 is a second one for the request a",
     ),
 }
 

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from stages.core.jsonl import read_json, write_rows
-from stages.diversity import distinct, main, sample
+from stages.diversity import distinct, likeness, main, sample
 
 
 def row(at, text, request=None):
@@ -62,4 +62,38 @@ def test_alike_and_unlike_rows_by_teacher(run):
     assert first["distinct_1"] == 0.25
     assert run(alike + unlike, requests) == found
     assert "teachers" not in run(alike, requests)
-    assert run(alike[:1]).keys() == {"n", "distinct_1", "distinct_2"}
+    assert run(alike[:1]).keys() == {"n", "distinct_1", "distinct_2", "alarms"}
+    assert run(alike[:1])["alarms"] == []
+
+
+def test_rows_that_cluster_raise_an_alarm_that_names_the_teacher_and_two_rows(run, capsys):
+    alike = [row(10 + at, "The plot is gripping.", "one") for at in range(3)]
+    texts = ("Boil the rice first", "Tax law of 1920", "🙂", "Twelve horses", "def f(): pass")
+    unlike = [row(at, text, "two") for at, text in enumerate(texts)]
+    requests = [{"id": "one", "teacher": "a"}, {"id": "two", "teacher": "b"}]
+    found = run(unlike + alike, requests)
+    assert (found["sampled"], found["clusters"]) == (8, 6)
+    assert (found["near_duplicates"], found["largest_cluster"]) == (0.375, 0.375)
+    assert found["teachers"]["b"]["clusters"] == 5
+    assert [alarm["teacher"] for alarm in found["alarms"]] == ["all teachers", "a"]
+    assert [alarm["examples"] for alarm in found["alarms"]] == [["10", "11"]] * 2
+    assert "WARNING: rows cluster (all teachers, a)" in capsys.readouterr().out
+    only = run(alike, requests)
+    assert [alarm["teacher"] for alarm in only["alarms"]] == ["a"]
+    assert only["alarms"][0]["near_duplicates"] == 1
+    assert run(unlike, requests)["alarms"] == []
+    assert "WARNING" not in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_a_cluster_hangs_together_by_pairs():
+    import torch
+
+    turns = torch.tensor([0.0, 0.1, 0.2, 1.5, 1.6, 3.0])  # a chain of three, a pair, one alone
+    embedded = torch.stack([turns.cos(), turns.sin()], dim=1)
+    found, pair = likeness(embedded, 0.99)  # cos 0.1 = .995, cos 0.2 = .980
+    assert found["clusters"] == 3
+    assert found["largest_cluster"] == 0.5
+    assert found["near_duplicates"] == pytest.approx(5 / 6, abs=1e-4)
+    assert pair == [0, 1]
+    alone, nobody = likeness(embedded, 0.9999)
+    assert (alone["clusters"], alone["near_duplicates"], nobody) == (6, 0, [])

@@ -51,7 +51,9 @@ def build(project, monkeypatch):
         write_json(project / f"costs/{stage}.json", {"cpu_s": 2.5, "wall_s": 3})
     write_json(project / "comparison/2b.json", comparison("2b", "base", recovery=False))
     write_json(project / "comparison/2c.json", comparison("2c", "2b"))
-    write_json(project / "data.json", {"rows": 400, "rejected_by_reason": {"truncated": 3}})
+    reasons = {"truncated": 3, "schema": 0}
+    data = {"rows": 400, "usd": 0.5, "usd_per_row": 0.00125, "rejected_by_reason": reasons}
+    write_json(project / "data.json", data)
     splits = {"own": {"test": 2, "train": 5, "leaking": {"group": 2, "text": 1}}}
     splits["probes"] = {"rows": 10}
     write_json(project / "splits.json", splits)
@@ -81,21 +83,59 @@ def test_the_report_tells_all(build):
     assert "| 2c | code | `passes` | 20 | 0.800 [0.700, 0.900] | 0.500 |" in told
     assert "against 2b | against base |" in told
     assert "+0.000 [-0.100, +0.100], p 1 | **-0.800** [-0.900, -0.700], p 1e-07 |" in told
-    assert "| truncated | 3 |" in told
+    assert "| truncated | the text ends within the object, and something may be lost | 3 |" in told
+    assert "No reply was rejected for `schema`." in told
+    assert "| usd | 0.5 |\n| usd_per_row | 0.00125 |" in told
     assert "| set | rows | train | test | leaking |" in told
     assert "| own |  | 5 | 2 | 3 |" in told
-    assert "| generate | 2.5 | 3 |" in told
-    assert "| answer.2c | 2.5 |  |" in told
+    assert "| stage | `wall_s` | `cpu_s` |" in told
+    assert "| generate | 3 | 2.5 |" in told
+    assert "| answer.2c |  | 2.5 |" in told
+    assert "Warnings" not in told
     assert "left over" not in told
     assert "McNemar" in told
     rows = [line for line in told.splitlines() if line.startswith("|")]
     assert len(rows) > 25
 
 
+def test_rows_that_cluster_are_told_at_the_top(build, project):
+    alarm = {"teacher": "a*b", "near_duplicates": 0.25, "largest_cluster": 0.125, "sampled": 40}
+    figures = {"n": 90, "alarms": [alarm | {"examples": ["id1", "id2"]}]}
+    write_json(project / "diversity.json", figures)
+    told = (build() / "report.md").read_text(encoding="utf-8")
+    assert told.index("## Warnings") < told.index("| section |")
+    assert r"The rows of a\*b cluster: 25.0% of 40 sampled answers" in told
+    assert "the largest cluster holds 5. Two that do: `id1` and `id2`" in told
+    assert "| n | 90 |" in told
+    assert "| alarms |" not in told
+    assert read_json(project / "summary.json")["alarms"] == {"clustered": 1}
+
+
+def test_several_teachers_stand_side_by_side(build, project):
+    def teacher(rows, **reasons):
+        return {"rows": rows, "usd": rows / 100, "rejected_by_reason": reasons}
+
+    teachers = {"one": teacher(7, schema=1), "two": teacher(5, schema=2)}
+    write_json(project / "data.json", teacher(12, schema=3) | {"teachers": teachers})
+    alike = {"one": {"n": 7, "clusters": 6}, "two": {"n": 5, "clusters": 5}}
+    write_json(project / "diversity.json", {"n": 12, "clusters": 11, "teachers": alike})
+    spent = {"one": {"paid": 7}, "two": {"paid": 5}}
+    write_json(project / "costs/generate.json", {"wall_s": 0.5, "paid": 12, "teachers": spent})
+    told = (build() / "report.md").read_text(encoding="utf-8")
+    assert "| replies | all | one | two |" in told
+    assert "| rows | 12 | 7 | 5 |\n| usd | 0.12 | 0.07 | 0.05 |" in told
+    assert "| schema | a proved record that does not fit the schema | 3 |" in told
+    assert "| generate | 12 | 0.5 |  |\n| generate: one | 7 |  |  |\n" in told
+    assert "| n | 12 | 7 | 5 |\n| clusters | 11 | 6 | 5 |" in told
+    write_json(project / "data.json", teacher(12) | {"teachers": {"one": teacher(12)}})
+    assert "| replies | count |" in (build() / "report.md").read_text(encoding="utf-8")
+
+
 def test_summary_curves_and_probes(build):
     project = build()
     summary = read_json(project / "summary.json")
     assert summary == {
+        "alarms": {"clustered": 0},
         "2b": {"forgetting": {"all": 0.8, "code": 0.8}},
         "2c": {"forgetting": {"all": 0.8, "code": 0.8}, "recovery": {"all": 0.5, "code": 0.5}},
     }
@@ -183,3 +223,9 @@ def test_cells_and_numbers():
     assert escape("a|b\nc <b> *x* _y_ no_json") == r"a\|b c \<b\> \*x\* \_y\_ no_json"
     assert fenced("a````b")[0] == "`````text"
     assert [number(v) for v in (3, 3.0, 0.12345, None, "x|")] == ["3", "3", "0.123", "", r"x\|"]
+    assert [number(v) for v in (0.0, 0.0084, 0.00125, -0.00002)] == [
+        "0",
+        "0.0084",
+        "0.00125",
+        "-0.00002",
+    ]

@@ -81,7 +81,9 @@ def test_outside_a_project_there_is_nothing_to_do(tmp_path: Path, monkeypatch: p
 
 
 def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str]):
-    commands = ("check", "show", "diff", "recipe", "recipe use", "recipe new", "recipe list")
+    commands = ("check", "show", "diff", "explain")
+    commands += ("recipe", "recipe use", "recipe new", "recipe list")
+    commands += ("estimate", "journal", "journal export", "journal import")
     for words in commands:
         with pytest.raises(SystemExit) as stop:
             cli.parser().parse_args([*words.split(), "--help"])

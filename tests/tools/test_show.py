@@ -53,6 +53,19 @@ def test_the_summary_stands_below_the_table(project: Path, capsys: pytest.Captur
     ]
 
 
+def test_an_alarm_is_told_below_the_summary(project: Path, capsys: pytest.CaptureFixture[str]):
+    Path("metrics/models").mkdir(parents=True)
+    for name in ("base", "2b", "2c"):
+        Path(f"metrics/models/{name}.json").write_text(json.dumps(MODELS["base"]))
+    for clustered in (0, 1):
+        told = {**SUMMARY, "alarms": {"clustered": clustered}}
+        Path("metrics/summary.json").write_text(json.dumps(told))
+        show.main()
+        lines = capsys.readouterr().out.splitlines()
+        assert "2c: code       0.125     0.875" in lines
+        assert ("warning: clustered; see the top of metrics/report.md" in lines) == clustered
+
+
 def test_what_is_not_built_is_told(project: Path):
     with pytest.raises(InputError, match=r"metrics/models/base.json, .*not built yet"):
         show.main()

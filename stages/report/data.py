@@ -1,0 +1,126 @@
+"""The parts of metrics/report.md about the data: warnings, replies, rejects, splits, costs."""
+
+from typing import Any
+
+from stages.core.proof import REASONS
+from stages.report.markdown import escape, number, table
+
+# Files at rest have their keys sorted; people read them in the order in which things happen.
+REPLIES = (
+    *("requested", "replied", "reasked", "reask_recovered", "parsed", "repaired", "overridden"),
+    *("rejected", "duplicates", "near_duplicates", "rows", "exact", "silently_wrong", "recovered"),
+    *("prompt_tokens", "completion_tokens", "usd", "usd_per_row", "unpriced"),
+)
+SETS = ("rows", "train", "val", "test")
+ALIKE = (
+    *("n", "distinct_1", "distinct_2", "sampled", "self_similarity", "near_duplicates"),
+    *("clusters", "largest_cluster"),
+)
+SPENT = (
+    *("paid", "found", "failed", "attempts", "usd", "found_usd", "tokens", "answers"),
+    *("wall_s", "cpu_s", "peak_memory_mb"),
+)
+
+
+def warnings(diversity: dict[str, Any]) -> list[str]:
+    """Return what has to be known before the figures are read; nothing where nothing is wrong."""
+    alarms = diversity.get("alarms", [])
+    if not alarms:
+        return []
+    lines = ["## Warnings", ""]
+    for alarm in alarms:
+        share, sampled = alarm["near_duplicates"], alarm["sampled"]
+        largest = round(alarm["largest_cluster"] * sampled)
+        pair = " and ".join(f"`{escape(row)}`" for row in alarm["examples"])
+        lines.append(
+            f"- The rows of {escape(alarm['teacher'])} cluster: {share:.1%} of {sampled} sampled "
+            f"answers say nearly what another one says; the largest cluster holds {largest}. Two "
+            f"that do: {pair} (`tunegraph explain <id>`). Training on them repeats a few answers "
+            "more than it adds new ones; more varied seeds, a higher temperature, a second teacher "
+            "or `validate.near_duplicate_similarity` help."
+        )
+    return [*lines, ""]
+
+
+def replies_tables(data: dict[str, Any]) -> list[str]:
+    """Return what became of the replies, and why some made no row."""
+    lines = beside("replies", "count", data, REPLIES)
+    reasons = data.get("rejected_by_reason", {})
+    met = {reason: count for reason, count in reasons.items() if count}
+    if met:
+        rows = [
+            [escape(reason), escape(REASONS.get(reason, "")), number(count)]
+            for reason, count in met.items()
+        ]
+        lines += table(["rejected because", "which means", "count"], rows, left=2)
+    if never := [f"`{reason}`" for reason in reasons if reason not in met]:
+        lines += [f"No reply was rejected for {', '.join(never)}.", ""]
+    return lines
+
+
+def splits_table(splits: dict[str, Any]) -> list[str]:
+    """Return how the sets were split."""
+    columns = in_order({key for found in splits.values() for key in found}, SETS)
+    rows = [
+        [escape(name), *(number(total(found.get(column))) for column in columns)]
+        for name, found in splits.items()
+    ]
+    return table(["set", *(escape(column) for column in columns)], rows)
+
+
+def data_tables(
+    data: dict[str, Any], splits: dict[str, Any], diversity: dict[str, Any]
+) -> list[str]:
+    """Return what became of the replies, how the sets were split, how alike the rows are."""
+    alike = beside("diversity of the rows", "value", diversity, ALIKE)
+    return ["## Data", "", *replies_tables(data), *splits_table(splits), *alike]
+
+
+def several(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the figures by teacher, or nothing where one gave all."""
+    by_teacher = found.get("teachers", {})
+    return by_teacher if len(by_teacher) > 1 else {}
+
+
+def beside(label: str, value: str, whole: dict[str, Any], order: tuple[str, ...]) -> list[str]:
+    """Return a table of figures: a row a key, a column for all, and one for each teacher."""
+    parts = several(whole)
+    columns = [whole, *parts.values()]
+    keys = {
+        key for found in columns for key, at in found.items() if not isinstance(at, dict | list)
+    }
+    rows = [
+        [escape(key), *(number(found.get(key)) for found in columns)]
+        for key in in_order(keys, order)
+    ]
+    return table([label, "all" if parts else value, *map(escape, parts)], rows)
+
+
+def in_order(keys: set[str], order: tuple[str, ...]) -> list[str]:
+    """Return keys in their natural order; those that have none last, by name."""
+    return [key for key in order if key in keys] + sorted(keys - {*order})
+
+
+def total(value: Any) -> Any:
+    """Return the sum of what is counted by kind."""
+    return sum(value.values()) if isinstance(value, dict) else value
+
+
+def costs_table(costs: dict[str, dict[str, Any]]) -> list[str]:
+    """Return what each stage that spends took, on the machine of this build.
+
+    A teacher has a line of its own where there are several. The columns do not depend on what the
+    stages happened to write first.
+    """
+    lines = {}
+    for stage, found in costs.items():
+        lines[stage] = found
+        lines |= {f"{stage}: {name}": of for name, of in several(found).items()}
+    there = {key for of in lines.values() for key, at in of.items() if not isinstance(at, dict)}
+    columns = in_order(there, SPENT)
+    rows = [
+        [escape(stage), *(number(found.get(column)) for column in columns)]
+        for stage, found in lines.items()
+    ]
+    head = ["stage", *(f"`{column}`" for column in columns)]
+    return ["## Costs", "", "On the machine of this build, in this run.", "", *table(head, rows)]

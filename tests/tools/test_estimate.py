@@ -1,0 +1,34 @@
+"""`tunegraph estimate`: what generation would take, without asking and without a key."""
+
+from pathlib import Path
+
+import pytest
+
+from stages.core.errors import InputError
+from tools import estimate
+
+
+def test_a_row_a_teacher_and_one_of_all(asked, capsys):
+    asked.fill("{}")
+    estimate.main()
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[2][:4] == ["found", "paid", "to", "ask"]
+    assert lines[3] == ["paid", "1", "$0.000020", "2", "20", "10", "512", "$0.000040", "$0.0011",
+                        "2", "s"]  # fmt: skip
+    assert lines[4][:4] == ["offline", "0", "$0.00", "3"]
+    assert lines[5][:5] == ["in", "all", "1", "$0.000020", "5"]
+    assert lines[7][:3] == ["5", "to", "ask:"]
+    assert not Path("data/replies.jsonl").exists()
+
+
+def test_the_budget_is_shown_beside_it(asked, capsys):
+    text = Path("params.yaml").read_text(encoding="utf-8")
+    assert text.count("budget_usd: null") == 1
+    Path("params.yaml").write_text(text.replace("budget_usd: null", "budget_usd: 2.5"))
+    estimate.main()
+    assert "budget: $2.50 for all replies to these requests" in capsys.readouterr().out
+
+
+def test_without_requests_the_stage_to_run_is_named(project: Path):
+    with pytest.raises(InputError, match=r"data/requests\.jsonl: .*\n.*dvc repro prompt"):
+        estimate.main()

@@ -1,0 +1,57 @@
+"""Print what generation would ask, cost and take, without asking anything."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from stages.core import entry
+from stages.core.errors import Fault, InputError
+from stages.core.params import PATH, load
+from stages.generate.__main__ import PARAMS
+from stages.generate.budget import Budget
+from stages.generate.dialogue import Dialogue
+from stages.generate.estimate import dollars, summary, table
+from stages.generate.journal import Journal, location
+from stages.generate.naming import dialogue_of
+from stages.generate.outlook import survey
+from stages.generate.requests import lacking, stream
+from tools.recipe import RECIPES
+from tools.show import aligned
+
+REQUESTS, TRUTH = Path("data/requests.jsonl"), Path("data/truth.jsonl")
+Requests = Callable[[], Iterator[dict[str, Any]]]
+
+
+def project(
+    journal: Journal, reask: int | None = None
+) -> tuple[Requests, Dialogue, dict[str, Any]]:
+    """Return the present requests (a way to read them anew), their dialogue and the parameters.
+
+    reask: how many turns to follow, where it is not generate.reask
+    Raises: InputError when stage `prompt` has not run, or a line of its file is no request.
+    """
+    for path in (REQUESTS, TRUTH):
+        if not path.exists():
+            raise InputError(Fault(str(path), "there is no such file", then="dvc repro prompt"))
+    params = load((*PARAMS, "recipe", "validate.schema"), PATH)
+    if reask is not None:
+        params["generate"]["reask"] = reask
+    schema = RECIPES / params["recipe"] / params["validate"]["schema"]
+    dialogue = dialogue_of(journal, REQUESTS, TRUTH, schema, params)
+    lacking(REQUESTS, dialogue)
+    return lambda: stream(REQUESTS), dialogue, params
+
+
+def main() -> None:
+    """Print a row a teacher and, below it, the line that generate says before it asks."""
+    with closing(Journal(location())) as journal:
+        journal.refresh()
+        requests, dialogue, params = project(journal)
+        budget = Budget.of(params)
+        found = survey(requests(), dialogue, budget, params["teachers"], params["generate"])
+    entry.say("estimate", f"of {REQUESTS}; `dvc repro prompt` brings it up to date\n")
+    print(aligned(table(found)))
+    print(f"\n{summary(found)}")
+    if budget.limit_usd is not None:
+        print(f"budget: {dollars(budget.limit_usd)} for all replies to these requests")
