@@ -49,7 +49,7 @@ def prepare(
     """Write what the stage reads; return the texts of the replies, and the malformed ones."""
     from stages.core.digest import digest
     from stages.core.jsonl import encode, write_json
-    from stages.generate.malform import malform, plain
+    from stages.generate.offline.malform import malform, plain
 
     rng = Random(13)
     validate = {

@@ -50,7 +50,7 @@ def likeness(embedded: "Tensor", near: float) -> tuple[dict[str, float], list[in
     together by such pairs.
 
     self_similarity: mean cosine of all pairs, -1 to 1, lower is more diverse
-    near_duplicates: share of texts in clusters of two or more, 0 to 1
+    near_duplicate_share: share of texts in clusters of two or more, 0 to 1
     clusters:        how many clusters there are, those of one text too, 1 to texts
     largest_cluster: the share of texts in the largest one, 1/texts to 1
     Besides: the places of two near-duplicates of the largest cluster, or nothing where all texts
@@ -72,7 +72,7 @@ def likeness(embedded: "Tensor", near: float) -> tuple[dict[str, float], list[in
     one = int((torch.from_numpy(labels) == largest).int().argmax())
     figures = {
         "self_similarity": round(mean, DIGITS),
-        "near_duplicates": round(int(alike.any(dim=1).sum()) / len(unit), DIGITS),
+        "near_duplicate_share": round(int(alike.any(dim=1).sum()) / len(unit), DIGITS),
         "clusters": clusters,
         "largest_cluster": round(int(sizes[largest]) / len(unit), DIGITS),
     }
@@ -82,14 +82,14 @@ def likeness(embedded: "Tensor", near: float) -> tuple[dict[str, float], list[in
 
 
 def measure(
-    rows: list[Row], encoder: "Encoder", settings: dict[str, Any]
+    rows: list[Row], encoder: "Encoder", settings: dict[str, Any], over: int
 ) -> tuple[dict[str, float], list[str]]:
-    """Return n, distinct_1, distinct_2 over all rows, and the likeness of a sample.
+    """Return n, distinct_1 and distinct_2 of `over` rows, and the likeness of a sample.
 
     What is measured is the answer, a row's last message. Besides: the ids of two rows of the
     largest cluster.
     """
-    texts = [row["messages"][-1]["content"] for row in rows]
+    texts = [row["messages"][-1]["content"] for row in sample(rows, over)]
     figures: dict[str, float] = {"n": len(rows)}
     figures |= {f"distinct_{n}": round(distinct(texts, n), DIGITS) for n in (1, 2)}
     drawn = sample(rows, settings["sample"])
@@ -107,9 +107,9 @@ def alarm(
 
     diversity.cluster_alarm: the share of near-duplicates above which they do, 0 to 1
     """
-    if figures.get("near_duplicates", 0.0) <= settings["cluster_alarm"]:
+    if figures.get("near_duplicate_share", 0.0) <= settings["cluster_alarm"]:
         return None
-    told = ("near_duplicates", "largest_cluster", "sampled")
+    told = ("near_duplicate_share", "largest_cluster", "sampled")
     return {"teacher": teacher, "examples": examples, **{key: figures[key] for key in told}}
 
 
@@ -133,14 +133,18 @@ def main() -> None:
         }
     set_threads(params["compute"]["threads"])
     encoder = Encoder(params["evaluate"]["encoder"])
-    measured = {name: measure(part, encoder, settings) for name, part in parts.items()}
+    # Two teachers can be compared by equal numbers alone: those of the one who gave fewest.
+    fewest = min(map(len, parts.values()))
+    over = {name: len(rows) if name == ALL else fewest for name in parts}
+    measured = {name: measure(part, encoder, settings, over[name]) for name, part in parts.items()}
     alarms = [alarm(name, *found, settings) for name, found in measured.items()]
     (figures, _), *others = measured.values()
     told: dict[str, Any] = {**figures, "alarms": [found for found in alarms if found]}
     if others:
-        told["teachers"] = {name: measured[name][0] for name in names}
+        told["distinct_over"] = len(rows)
+        told["teachers"] = {name: measured[name][0] | {"distinct_over": fewest} for name in names}
     write_json(args.metrics, told)
-    alike = figures.get("near_duplicates", 0.0)
+    alike = figures.get("near_duplicate_share", 0.0)
     said = f"{len(rows)} rows, {alike:.1%} near-duplicates in the sample"
     if told["alarms"]:
         said += f"; WARNING: rows cluster ({', '.join(one['teacher'] for one in told['alarms'])})"

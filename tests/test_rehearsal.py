@@ -23,7 +23,7 @@ import pytest
 
 from stages.core.jsonl import read_json, read_rows
 from stages.core.params import read_yaml
-from stages.generate.offline import Offline, serving
+from stages.generate.offline.server import Offline, serving
 
 pytestmark = pytest.mark.slow
 

@@ -38,6 +38,7 @@ def lacking_keys(params: dict[str, Any]) -> list[Fault]:
         )
         for at, teacher in enumerate(params["teachers"])
         if teacher["base_url"] != OFFLINE
+        and teacher["weight"] > 0
         and (key := teacher.get("api_key_env")) is not None
         and not os.environ.get(key)
     ]

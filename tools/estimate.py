@@ -7,15 +7,17 @@ from typing import Any
 
 from stages.core import entry
 from stages.core.errors import Fault, InputError
+from stages.core.jsonl import stream_rows
 from stages.core.params import PATH, load
 from stages.generate.__main__ import PARAMS
 from stages.generate.budget import Budget
 from stages.generate.dialogue import Dialogue
 from stages.generate.estimate import dollars, summary, table
 from stages.generate.journal import Journal, location
-from stages.generate.naming import dialogue_of
-from stages.generate.outlook import survey
-from stages.generate.requests import lacking, stream
+from stages.generate.opening import dialogue_of
+from stages.generate.requests import lacking
+from stages.generate.survey import survey
+from tools.check import check_recipe
 from tools.recipe import RECIPES
 from tools.show import aligned
 
@@ -29,18 +31,20 @@ def project(
     """Return the present requests (a way to read them anew), their dialogue and the parameters.
 
     reask: how many turns to follow, where it is not generate.reask
-    Raises: InputError when stage `prompt` has not run, or a line of its file is no request.
+    Raises: ConfigError with every fault of params.yaml and the recipe; InputError when stage
+    `prompt` has not run, or a line of its file is no request.
     """
     for path in (REQUESTS, TRUTH):
         if not path.exists():
             raise InputError(Fault(str(path), "there is no such file", then="dvc repro prompt"))
     params = load((*PARAMS, "recipe", "validate.schema"), PATH)
+    check_recipe(PATH, RECIPES / str(params["recipe"]))
     if reask is not None:
         params["generate"]["reask"] = reask
     schema = RECIPES / params["recipe"] / params["validate"]["schema"]
     dialogue = dialogue_of(journal, REQUESTS, TRUTH, schema, params)
     lacking(REQUESTS, dialogue)
-    return lambda: stream(REQUESTS), dialogue, params
+    return lambda: stream_rows(REQUESTS), dialogue, params
 
 
 def main() -> None:

@@ -12,9 +12,10 @@ from typing import Any
 from stages.core import entry
 from stages.core.errors import Fault, InputError
 from stages.core.params import load
+from stages.core.proof import REPEATS
 from stages.validate.overrides import raw_digest
 from tools.finding import MOST, Match, find, first_words
-from tools.story import REPEATS, Story, story
+from tools.story import Story, story
 
 PARAMS = (
     *(
@@ -98,28 +99,36 @@ def request_lines(told: Story) -> Iterator[str]:
         yield from turns(request["messages"])
 
 
+def tokens(reply: dict[str, Any]) -> str:
+    """Spell how many tokens went and came."""
+    counts = reply["prompt_tokens"], reply["completion_tokens"]
+    return (
+        "tokens not reported" if None in counts else f"tokens {counts[0]} asked, {counts[1]} said"
+    )
+
+
 def reply_lines(told: Story) -> Iterator[str]:
-    """Yield each attempt and why it was sent back, and what the last one cost."""
+    """Yield each attempt, why it was sent back, and what was paid for all of them."""
     reply = told.get("reply")
     if reply is None:
         return
     for number, attempt in enumerate(told["earlier"], 1):
-        yield f"reply, attempt {number} of {reply['attempts']}, sent back"
+        facts = [f"attempt {number} of {reply['attempts']}", "sent back"]
+        if "finish_reason" in attempt:
+            facts += [f"finish reason {attempt['finish_reason']}", tokens(attempt)]
+        yield f"reply, {', '.join(facts)}"
         yield from labelled("raw text", attempt["text"])
         yield from labelled("objection", attempt["objection"])
     attempts = reply["attempts"]
     facts = [f"attempt {attempts} of {attempts}"] if attempts else []
     if reply["finish_reason"] is not None:
         facts.append(f"finish reason {reply['finish_reason']}")
-    tokens = reply["prompt_tokens"], reply["completion_tokens"]
-    facts.append(
-        "tokens not reported" if None in tokens else f"tokens {tokens[0]} asked, {tokens[1]} said"
-    )
-    cost = reply["cost_usd"]
-    usd = "usd not known (no price)" if cost is None else f"usd {cost:.6f}"
-    facts.append(usd + (" in all" if attempts > 1 else ""))
     facts.append(f"model {reply['model']}")
     yield f"reply, {', '.join(facts)}"
+    if attempts:
+        cost = reply["cost_usd"]
+        usd = "usd not known (no price)" if cost is None else f"usd {cost:.6f}"
+        yield f"  paid in all: {tokens(reply)}, {usd}"
     if reply["error"] is not None:
         yield from labelled("error", reply["error"])
     else:
@@ -148,12 +157,14 @@ def outcome_lines(told: Story, recipe: str) -> Iterator[str]:
             yield from labelled("record", compact(row["record"]))
         yield from turns(row["messages"])
     if reject := told.get("reject"):
-        yield f"rejected, {reject['reason']}: {reject['meaning']}"
+        said = "dropped" if reject["reason"] in REPEATS else "rejected"
+        yield f"{said}, {reject['reason']}: {reject['meaning']}"
         yield from labelled("detail", reject["detail"])
         best = reject["best"]
-        yield from labelled("best attempt", "none" if best is None else compact(best))
-        if reject["reason"] in REPEATS:
+        if reject["reason"] in REPEATS:  # it was proved: there is nothing to mend
+            yield from labelled("record", compact(best))
             return
+        yield from labelled("best attempt", "none" if best is None else compact(best))
         yield "  to admit it: mend `record` in the next line, add that line to"
         yield f"  recipes/{recipe}/overrides.jsonl, and run `dvc repro`"
         yield compact(override(reject))

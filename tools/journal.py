@@ -8,27 +8,31 @@ key, a path or the name of a machine.
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from stages.core import entry
 from stages.core.errors import Fault, InputError
-from stages.core.jsonl import replacing
+from stages.core.jsonl import numbered_rows, replacing
 from stages.generate.entries import VERSION, checksum, is_reply, spell
 from stages.generate.journal import Journal, location
-from stages.generate.requests import lines, refuse
+from stages.generate.requests import quoted, refuse
 from tools.estimate import project
 
 TYPES: dict[str, tuple[type, ...]] = {
-    "text": (str, type(None)),
+    "attempts": (int,),
+    "text": (str, NoneType),
     "finish_reason": (str,),
     "model": (str,),
-    "prompt_tokens": (int, type(None)),
-    "completion_tokens": (int, type(None)),
-    "cost_usd": (int, float, type(None)),
+    "prompt_tokens": (int, NoneType),
+    "completion_tokens": (int, NoneType),
+    "cost_usd": (int, float, NoneType),
+    "error": (NoneType,),
 }
 MANY = 1000  # more re-asks than any journal holds
-NO_LIMIT = 2**62  # tokens
+NO_LIMIT = 2**53  # tokens, or usd: more than any reply has
 
 
 def line(body: dict[str, Any]) -> str:
@@ -43,18 +47,25 @@ def line(body: dict[str, Any]) -> str:
 
 
 def exported(journal: Journal, names: list[str]) -> Iterator[str]:
-    """Yield the lines of some replies, sorted; how long each took stays on this machine."""
+    """Yield the lines of some questions, sorted; how long each reply took stays on this machine.
+
+    A reply that a limit cut comes before the one that was paid for after it.
+    """
     for name in sorted(names):
-        found = next(journal.entries(name))
-        body = {"max_tokens": found.max_tokens, "reply": found.reply, "request": name}
-        yield line(body | {"v": VERSION})
+        for found in reversed(list(journal.entries(name))):
+            body = {"max_tokens": found.max_tokens, "reply": found.reply, "request": name}
+            yield line(body | {"v": VERSION})
 
 
 def export(file: Path, *, everything: bool) -> None:
     """Write the replies to the present requests, re-asks included, or all that the journal holds.
 
-    Raises: InputError when there are no requests yet, or no replies to them.
+    Raises: InputError when there are no requests yet, or no replies to them, or when the file is
+    the journal itself.
     """
+    if file.resolve() == location().resolve():
+        then = "name another file; the journal is as it was"
+        raise InputError(Fault(str(file), "is the journal itself", "a file for git", then))
     with closing(Journal(location())) as journal:
         journal.refresh()
         if everything:
@@ -71,9 +82,15 @@ def export(file: Path, *, everything: bool) -> None:
             what = "holds no reply" + ("" if everything else " to the questions of the recipe")
             raise InputError(Fault(str(journal.path), what, then="dvc repro generate"))
         with replacing(file) as out:
-            for each in exported(journal, names):
-                out.write(each + "\n")
-    entry.say("journal", f"{len(names):,} replies in {file}")
+            count = sum(out.write(each + "\n") > 0 for each in exported(journal, names))
+    entry.say("journal", f"{count:,} replies in {file}")
+
+
+def proper(value: Any, types: tuple[type, ...]) -> bool:
+    """Tell whether a value is of one of some types; a number also has to count something."""
+    if isinstance(value, int | float):
+        return type(value) in types and 0 <= value < NO_LIMIT
+    return isinstance(value, types)
 
 
 def fault_of(value: Any) -> tuple[str, str] | None:
@@ -81,23 +98,25 @@ def fault_of(value: Any) -> tuple[str, str] | None:
     body = value.get("entry") if isinstance(value, dict) else None
     if not isinstance(body, dict) or not isinstance(sha := value.get("sha"), str):
         return "no line of a journal", '{"entry": {...}, "sha": "..."}'
+    if (version := body.get("v")) != VERSION:
+        return f"an entry of version {quoted(version)}", f"version {VERSION}"
+    if isinstance(body.get("note"), dict):
+        return None
+    if not is_reply(body) or not proper(body["max_tokens"], (int,)):
+        return "an entry that is no reply", "request, max_tokens and reply"
+    reply = body["reply"]
+    wrong = [key for key, kind in TYPES.items() if key not in reply or not proper(reply[key], kind)]
+    if wrong:
+        return f"a reply without a proper {', '.join(wrong)}", "a reply"
+    if strange := len(reply.keys() - TYPES.keys()):
+        return f"a reply with {strange} more keys", f"{', '.join(TYPES)}, and nothing else"
+    # Last, of what is known to be small and flat.
     if checksum(spell(body)).decode() != sha:
         return (
             "its checksum does not fit: it was changed by hand, or damaged",
             "the line as it was exported (a reply is mended in overrides.jsonl of the recipe)",
         )
-    if body.get("v") != VERSION:
-        return f"an entry of version {body.get('v')!r}", f"version {VERSION}"
-    if isinstance(body.get("note"), dict):
-        return None
-    if not is_reply(body):
-        return "an entry that is no reply", "request, max_tokens and reply"
-    wrong = [
-        key
-        for key, types in TYPES.items()
-        if key not in body["reply"] or not isinstance(body["reply"][key], types)
-    ]
-    return (f"a reply without a proper {', '.join(wrong)}", "a reply") if wrong else None
+    return None
 
 
 def entries(file: Path) -> Iterator[dict[str, Any]]:
@@ -107,14 +126,13 @@ def entries(file: Path) -> Iterator[dict[str, Any]]:
     """
     faults = []
     then = "export it again, or take these lines out; nothing was imported"
-    try:
-        for number, value in lines(file, then):
-            if wrong := fault_of(value):
-                faults.append(Fault(f"{file}:{number}", *wrong, then))
-            elif "note" not in value["entry"]:
-                yield value["entry"]
-    except InputError as broken:
-        faults += broken.faults
+    for number, value in numbered_rows(file, halves=True):
+        if isinstance(value, Fault):
+            faults.append(replace(value, then=then))
+        elif wrong := fault_of(value):
+            faults.append(Fault(f"{file}:{number}", *wrong, then))
+        elif "note" not in value["entry"]:
+            yield value["entry"]
     refuse(file, faults)
 
 
@@ -123,6 +141,8 @@ def bring(file: Path) -> None:
 
     Raises: InputError naming every line at fault; then nothing is imported.
     """
+    if file.exists() and not file.is_file():  # a pipe could not be read twice
+        raise InputError(Fault(str(file), "is no file", "a file that export wrote"))
     count = sum(1 for _ in entries(file))
     waiting = "a run is asking and holds the journal; waiting for it to end"
     with (

@@ -3,14 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from stages.core.proof import OPERATIONS, REASONS
+from stages.core.proof import OPERATIONS, REASONS, REPEATS
 from tools.finding import DATA, Match, examples, lines
 
-# Rejects that nobody mends: proved, but another row says the same (stages/validate/duplicates.py).
-REPEATS = {
-    "duplicate": "another request made the same row, which stays",
-    "near_duplicate": "another row's answer is nearly the same, and stays",
-}
 SIDES = ("train", "val", "test")
 Story = dict[str, Any]
 

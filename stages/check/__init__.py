@@ -8,6 +8,7 @@
 `faults` is what both the stage `check` and `tunegraph check` call.
 """
 
+from dataclasses import astuple
 from pathlib import Path
 
 from stages.core.errors import Fault, UserError
@@ -34,4 +35,13 @@ def faults(file: Path, recipe: Path) -> list[Fault]:
     # What has the wrong shape is taken out, and must not be told again as missing.
     meant = [*check_meaning(sound, str(file)), *check_teachers(sound, str(file))]
     meant = [fault for fault in meant if fault.where not in told]
-    return list(dict.fromkeys([*shape, *meant, *check_files(sound, recipe)]))
+    found = [*shape, *meant, *check_files(sound, recipe)]
+    # Whoever wrote a message may have quoted what is a key in the wrong place.
+    return list(dict.fromkeys(map(without_keys, found)))
+
+
+def without_keys(fault: Fault) -> Fault:
+    """Return a fault that shows no API key."""
+    from stages.check.shape import LEAKED
+
+    return Fault(*(LEAKED.sub("***", said) for said in astuple(fault)))

@@ -27,8 +27,12 @@ WORDS = {
     "null": "null",
 }
 
-# An address's user and password; a key as most providers begin it.
-SECRET = re.compile(r"(?<=//)[^/@\s]+(?=@)|\b(?:sk|gsk|hf|xai)[-_](?=[\w-]*\d)[\w-]{6,}")
+# How most providers begin their keys.
+BEGINNING = r"\b(?:AIza|(?:sk|rk|pk|gsk|hf|xai|pplx|nvapi)[-_])"
+# A key wherever it stands: nothing else that begins so is that long and holds a digit.
+LEAKED = re.compile(rf"{BEGINNING}(?=[\w-]*\d)[\w-]{{16,}}")
+# What is not shown of a value: an address's user and password, what may be a key.
+SECRET = re.compile(rf"(?<=//)[^/@\s]+(?=@)|{BEGINNING}(?=[\w-]*\d)[\w-]{{6,}}")
 EMPTY = {"minItems", "minProperties", "minLength"}
 # A value that breaks one of these is not what the checks of meaning take it for.
 UNSOUND = {

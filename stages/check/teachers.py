@@ -2,18 +2,18 @@
 
 import re
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 from stages.check.meaning import Params, located, section
+from stages.check.shape import BEGINNING, LEAKED, Place, spell
 from stages.core.errors import Fault
 
 OFFLINE = "offline"
 FAULTY = ("rate_limited", "failing", "slow", "cut")  # of one attempt one thing goes wrong
-# What providers begin their keys with; else long and with small letters, as no variable is.
-KEY = re.compile(
-    r"(?=\S*\d)(?:(?:sk|rk|pk|gsk|hf|xai|pplx|nvapi)[-_]\w{6,}|AIza\w{6,}|(?=\S*[a-z])\S{24,})"
-)
-SECRET = re.compile(r"[?&](?:[\w-]*[_-])?(?:key|token|secret|password)=", re.IGNORECASE)
+# As providers begin their keys; else long and with small letters, as no variable is.
+KEY = re.compile(rf"(?=\S*\d)(?:{BEGINNING}\w{{6,}}|(?=\S*[a-z])\S{{24,}})")
+QUERY = re.compile(r"[?&](?:[\w-]*[_-])?(?:key|token|secret|password)=", re.IGNORECASE)
 
 
 def check_names(params: Params) -> Iterator[Fault]:
@@ -29,6 +29,15 @@ def check_names(params: Params) -> Iterator[Fault]:
             yield Fault(f"teachers[{at}].name", what, "a name of its own")
         elif name is not None:
             seen[name] = at
+
+
+def strings(value: Any, path: Place = ()) -> Iterator[tuple[Place, str]]:
+    """Yield every string of a nested value, and where it stands."""
+    if isinstance(value, str):
+        yield path, value
+    items = value.items() if isinstance(value, dict) else ()
+    for key, each in enumerate(value) if isinstance(value, list) else items:
+        yield from strings(each, (*path, key))
 
 
 def check_secrets(params: Params) -> Iterator[Fault]:
@@ -50,8 +59,14 @@ def check_secrets(params: Params) -> Iterator[Fault]:
             continue
         if "@" in parts.netloc:
             yield Fault(where, f"holds a user's name or password {hidden}", expected, then)
-        elif SECRET.search(base_url):
+        elif QUERY.search(base_url):
             yield Fault(where, f"holds a key in its query {hidden}", expected, then)
+        elif LEAKED.search(base_url):
+            yield Fault(where, f"holds what looks like a key {hidden}", expected, then)
+    for path, text in strings(params):
+        if path[-1] not in ("api_key_env", "base_url") and LEAKED.search(text):
+            what = f"holds what looks like a key {hidden}"
+            yield Fault(spell(path), what, "no secret: git tracks this file", then)
 
 
 def check_budget(params: Params) -> Iterator[Fault]:

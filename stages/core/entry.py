@@ -8,7 +8,8 @@ from pathlib import Path
 
 from stages.core.errors import Fault, UserError
 
-OUT_OF_SPACE = {errno.ENOSPC, errno.EDQUOT}
+# EFBIG: the file would be larger than the file system, or `ulimit -f`, allows.
+OUT_OF_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 NOT_TO_BE_USED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR, errno.ENOTDIR}
 
 

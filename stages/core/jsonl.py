@@ -51,13 +51,13 @@ def write_rows(path: Path, rows: Iterable[Any]) -> int:
     return count
 
 
-def stream_rows(path: Path) -> Iterator[Any]:
-    """Yield the values of a JSON Lines file, one line in memory at a time.
+def numbered_rows(path: Path, halves: bool = False) -> Iterator[tuple[int, Any]]:
+    """Yield the number and the value of each line of a JSON Lines file that is not empty.
 
-    Raises: InputError with file and line for every line that is not UTF-8 or not JSON (the first
-    ten are told, from the first one on nothing else is yielded).
+    halves: take halves of surrogate pairs, which are no text and cannot be written as UTF-8
+    Yields: in place of a value that cannot be read, the Fault with file and line
+    Raises: InputError when there is no such file
     """
-    faults: list[Fault] = []
     try:
         file = path.open("rb")
     except FileNotFoundError:
@@ -66,31 +66,43 @@ def stream_rows(path: Path) -> Iterator[Any]:
         for number, line in enumerate(file, 1):
             if not (line := line.strip()):
                 continue
+            row: Any
             try:
                 text = line.decode("utf-8")
                 row, end = DECODER.raw_decode(text)  # decode() looks for spaces twice more
                 if end != len(text):
                     raise json.JSONDecodeError("Extra data", text, end)
-                # Half of a surrogate pair is no text, and could not be written again.
-                if b"\\u" in line and SURROGATE.search(line):
+                if not halves and b"\\u" in line and SURROGATE.search(line):
                     json.dumps(row, ensure_ascii=False).encode()
             except UnicodeEncodeError as error:
                 what = f"holds half of a surrogate pair: {error.object[error.start]!a}"
-                faults.append(Fault(f"{path}:{number}", what, "whole characters"))
+                row = Fault(f"{path}:{number}", what, "whole characters")
             except UnicodeDecodeError as error:
                 what = f"not UTF-8 at byte {error.start + 1} of the line"
-                faults.append(Fault(f"{path}:{number}", what, "UTF-8"))
+                row = Fault(f"{path}:{number}", what, "UTF-8")
             except json.JSONDecodeError as error:
                 what = f"not JSON at column {error.colno}: {error.msg}"
-                faults.append(Fault(f"{path}:{number}", what, "one JSON value a line"))
+                row = Fault(f"{path}:{number}", what, "one JSON value a line")
             except (RecursionError, ValueError) as error:
                 what = f"beyond what can be read: {error}"
-                faults.append(Fault(f"{path}:{number}", what, "shallow JSON, and smaller numbers"))
-            else:
-                if not faults:
-                    yield row
+                row = Fault(f"{path}:{number}", what, "shallow JSON, and smaller numbers")
+            yield number, row
+
+
+def stream_rows(path: Path) -> Iterator[Any]:
+    """Yield the values of a JSON Lines file, one line in memory at a time.
+
+    Raises: InputError with file and line for every line that is not UTF-8 or not JSON (the first
+    ten are told, from the first one on nothing else is yielded).
+    """
+    faults: list[Fault] = []
+    for _, row in numbered_rows(path):
+        if isinstance(row, Fault):
+            faults.append(row)
             if len(faults) == 10:
                 break
+        elif not faults:
+            yield row
     if faults:
         raise InputError(*faults)
 

@@ -92,15 +92,18 @@ class Reply(TypedDict):
     """One answer of a teacher (data/replies.jsonl), as it came.
 
     request:        the request's id
-    attempts:       paid attempts (re-asks count); retries of the transport are in metrics/costs
-    text:           the raw text, untouched; None when there was none
+    attempts:       how often it was given: once, and once for every re-ask; retries of the
+                    transport are in metrics/costs
+    text:           the raw text, untouched but for halves of surrogate pairs (U+FFFD); None when
+                    there was none
     finish_reason:  stop, length, content_filter, ...; None with an error
     model:          the model as the server reported it
-    prompt_tokens, completion_tokens: as reported, or None
-    cost_usd:       of all attempts, by the prices of the day, or None where one is not known
+    prompt_tokens, completion_tokens: as reported, or None where one is not known; cost_usd: by the
+                    prices of the day, likewise. All three are sums of all that was paid: of all
+                    attempts, and of those that a lower max_tokens had cut before them
     error:          why there is no text, or None
-    earlier:        the attempts before it: text, and the objection that sent it back (absent
-                    where there was none)
+    earlier:        the attempts before it: text, finish_reason, prompt_tokens, completion_tokens
+                    (its own), and the objection that sent it back (absent where there was none)
     """
 
     request: str
@@ -112,7 +115,7 @@ class Reply(TypedDict):
     completion_tokens: int | None
     cost_usd: float | None
     error: str | None
-    earlier: NotRequired[list[dict[str, str]]]
+    earlier: NotRequired[list[dict[str, Any]]]
 
 
 class Row(TypedDict):
@@ -144,15 +147,15 @@ class Row(TypedDict):
 class Reject(TypedDict):
     """One reply that made no row (data/rejects.jsonl): quarantined, and why.
 
-    A row that repeats another one is here, too: it was proved, and is dropped.
+    One whose row would repeat another one is here, too: its record was proved, and is dropped.
 
     request: the request's id; an entry with it in overrides.jsonl admits a record mended by hand
-    reason:  from the closed list `stages.core.proof.REASONS`; or duplicate, near_duplicate
+    reason:  from the closed lists `stages.core.proof.REASONS` and `REPEATS`
     detail:  what exactly, for the eye
     raw:     the digest of the raw text, which an override repeats; None where there is no text
     text:    the raw text
-    best:    the best attempt at a record, or None; of a duplicate the record
-    kept:    the id of the row that a duplicate repeats (absent where it is none)
+    best:    the best attempt at a record, or None; the record itself where the reason is a repeat
+    kept:    the id of the row that it repeats (absent where the reason is none of REPEATS)
     """
 
     request: str

@@ -21,7 +21,7 @@ from stages.core.params import load
 from stages.generate.budget import Budget
 from stages.generate.filling import fill
 from stages.generate.journal import Journal, location
-from stages.generate.naming import dialogue_of
+from stages.generate.opening import dialogue_of
 from stages.generate.replies import Account, check_enough, replies
 
 PARAMS = (

@@ -1,6 +1,7 @@
 """What the replies may cost: reserved before a question is sent, settled when it is answered."""
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 from stages.core.errors import ConfigError, Fault
@@ -105,9 +106,12 @@ class Budget:
         return (counts[0] * price["prompt"] + counts[1] * price["completion"]) / 1e6
 
 
-def check_prices(settings: dict[str, Any], teachers: list[dict[str, Any]]) -> None:
+def check_prices(
+    settings: dict[str, Any], teachers: list[dict[str, Any]], wanted: Collection[str]
+) -> None:
     """Refuse a budget that cannot be kept.
 
+    wanted: the names of the teachers who have something to answer
     Raises: ConfigError naming every teacher without a price, where there is a budget.
     """
     if settings["budget_usd"] is None:
@@ -121,7 +125,10 @@ def check_prices(settings: dict[str, Any], teachers: list[dict[str, Any]]) -> No
             "generate.budget_usd: null; nothing was sent",
         )
         for each in teachers
-        if each["base_url"] != "offline" and not each.get("price")
+        if each["base_url"] != "offline"
+        and not each.get("price")
+        # One of weight 0 is asked nothing, unless the requests are from before.
+        and (each["weight"] > 0 or each["name"] in wanted)
     ]
     if faults:
         raise ConfigError(*faults)

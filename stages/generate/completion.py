@@ -10,6 +10,8 @@ from typing import Any
 
 from stages.generate.verdict import FILTERED, NoAnswerError, RefusedError
 
+ABSURD = 2**53  # tokens: beyond what a float counts
+
 
 def public_model(reported: str) -> str:
     """Return a model's name without a machine's path: some servers report the folder they serve."""
@@ -83,4 +85,4 @@ def cost_usd(reply: dict[str, Any], prices: Mapping[str, float] | None) -> float
 
 def _count(usage: Any, key: str) -> int | None:
     count = usage.get(key) if isinstance(usage, dict) else None
-    return count if type(count) is int and count >= 0 else None
+    return count if type(count) is int and 0 <= count < ABSURD else None

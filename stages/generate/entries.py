@@ -58,7 +58,8 @@ def verified(line: bytes) -> bytes | None:
     """Return the entry's bytes of a line, or None when it is torn, foreign or damaged."""
     line = line.rstrip(b"\n")
     body = line[BODY : -len(TAIL)]
-    whole = line.startswith(HEAD) and line.startswith(MIDDLE, BODY - len(MIDDLE))
+    middle = line.startswith(MIDDLE, BODY - len(MIDDLE))
+    whole = line.startswith(HEAD) and middle and line.endswith(TAIL)
     if not whole or checksum(body) != line[len(HEAD) : len(HEAD) + 16]:
         return None
     return body
@@ -82,9 +83,9 @@ def is_reply(entry: Any) -> bool:
     )
 
 
-def glance(body: bytes) -> tuple[int, bool] | None:
+def glance(body: bytes) -> tuple[str, bool] | None:
     """Return name and whether a limit cut the reply, without reading all; None: read it whole."""
     start, end = START.match(body), END.search(body, max(0, len(body) - LONGEST_END))
     if start and end and end.end() == len(body):
-        return int(end[1], 16), start[1] == b"length"
+        return end[1].decode(), start[1] == b"length"
     return None

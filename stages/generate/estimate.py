@@ -2,7 +2,7 @@
 
 import math
 
-from stages.generate.outlook import Outlook
+from stages.generate.survey import Outlook
 
 
 def approximately(number: float) -> str:

@@ -9,17 +9,18 @@ from typing import Any
 
 from stages.core import entry
 from stages.core.errors import Fault, TeacherError
+from stages.core.jsonl import stream_rows
 from stages.core.progress import progress
 from stages.generate.asking import ask_all
-from stages.generate.batch import ask_in_batches, collect_ended
+from stages.generate.batches.rounds import ask_in_batches, collect_ended
+from stages.generate.batches.submitted import submitted
 from stages.generate.budget import Budget, check_prices
 from stages.generate.client import Teacher
 from stages.generate.dialogue import Dialogue
 from stages.generate.estimate import dollars, summary
-from stages.generate.naming import offline
-from stages.generate.outlook import Outlook, survey
-from stages.generate.requests import keys, lacking, stream
-from stages.generate.submitted import submitted
+from stages.generate.opening import offline
+from stages.generate.requests import keys, lacking
+from stages.generate.survey import Outlook, survey
 
 
 async def ask_lacking(
@@ -50,7 +51,7 @@ async def ask_lacking(
                 teachers[each["name"]] = await stack.enter_async_context(teacher)
 
         def pending() -> Iterator[dict[str, Any]]:
-            return (one for one in stream(requests) if dialogue.pending(one))
+            return (one for one in stream_rows(requests) if dialogue.pending(one))
 
         journal = dialogue.journal
         try:
@@ -100,13 +101,13 @@ def fill(
         return {}
     # Before the lock and before a cent: a missing key or price is told now.
     keys(wanted, params["teachers"])
-    check_prices(params["generate"], params["teachers"])
+    check_prices(params["generate"], params["teachers"], wanted)
     journal = dialogue.journal
     waiting = "another run is asking and holds the journal; waiting for it to end"
     with journal.locked(lambda: entry.say("generate", waiting)):
 
         def looked() -> list[Outlook]:
-            rows, settings = stream(requests), params["generate"]
+            rows, settings = stream_rows(requests), params["generate"]
             return survey(rows, dialogue, budget, params["teachers"], settings)
 
         outlooks = looked()
@@ -123,7 +124,7 @@ def fill(
                 dearest = "came without a count of tokens; the budget takes the most they can cost"
                 entry.say("generate", f"{budget.unknown} replies {dearest}")
             if budget.exhausted and params["generate"]["on_budget"] == "stop":
-                count = sum(1 for _ in stream(requests))
+                count = sum(1 for _ in stream_rows(requests))
                 raise over_budget(looked(), count, budget)
             return errors
         except BaseException:

@@ -1,17 +1,20 @@
-"""A map of 64-bit integers in two flat arrays: the journal's names and places, in little memory.
+"""Where in the journal the entries of each name are, in little memory.
 
 A name is 16 hex digits. As a dict of strings a hundred thousand of them take 20 MB, here 4.
 """
 
 from array import array
 from collections.abc import Iterator
+from typing import NamedTuple
 
 GOLDEN = 0x9E3779B97F4A7C15  # spreads keys that differ by little (Knuth, TAOCP 3, 6.4)
 MASK = 2**64 - 1
 
 
 class Index:
-    """Open addressing with linear probing; keys 0 .. 2**64 - 1, values 0 .. 2**64 - 2.
+    """A map of 64-bit integers in two flat arrays.
+
+    Open addressing with linear probing; keys 0 .. 2**64 - 1, values 0 .. 2**64 - 2.
 
     Nothing is ever taken out.
     """
@@ -64,3 +67,39 @@ class Index:
             if value:
                 slot = self._slot(key)
                 self._keys[slot], self._values[slot] = key, value
+
+
+class Spot(NamedTuple):
+    """Where an entry begins, in bytes, and whether a limit cut its reply."""
+
+    place: int
+    cut: bool
+
+
+class Places:
+    """The spots of each name (16 hex digits); a later one takes the place of an earlier one."""
+
+    def __init__(self) -> None:
+        self._latest = Index()  # name -> twice its place, and one where it was cut
+        self._before = Index()  # place -> the same of the entry that it took over
+
+    def __len__(self) -> int:
+        """Return how many names there are."""
+        return len(self._latest)
+
+    def names(self) -> Iterator[str]:
+        """Yield the names, in no order that means anything."""
+        return (f"{name:016x}" for name in self._latest)
+
+    def put(self, name: str, spot: Spot) -> None:
+        """Put an entry before those of its name."""
+        before = self._latest.put(int(name, 16), spot.place << 1 | spot.cut)
+        if before is not None:
+            self._before.put(spot.place, before)
+
+    def of(self, name: str) -> Iterator[Spot]:
+        """Yield the spots of a name, the latest first."""
+        found = self._latest.get(int(name, 16))
+        while found is not None:
+            yield Spot(found >> 1, bool(found & 1))
+            found = self._before.get(found >> 1)

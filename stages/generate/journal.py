@@ -6,23 +6,20 @@ is asked again. A later entry of a name takes the place of an earlier one, which
 cost.
 """
 
-import errno
-import fcntl
 import json
 import math
 import os
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from stages.core.entry import OUT_OF_SPACE
 from stages.core.errors import Fault, InputError
+from stages.generate.append_only import AppendOnly
 from stages.generate.entries import HEAD, VERSION, Entry, decode, encode, glance, is_reply, verified
-from stages.generate.index import Index
+from stages.generate.index import Places, Spot
 
-BLOCK = 2048  # bytes: most entries fit
+EXPORTED = b'{"entry": '  # how a line begins that `tunegraph journal export` wrote
 
 
 def location() -> Path:
@@ -46,14 +43,10 @@ class Journal:
         self.path = path
         self.damaged = 0
         self.appended = 0
-        self._places = Index()  # name -> place, and whether a limit cut the reply
-        self._before = Index()  # place -> the place that it took over, and whether that was cut
+        self._file = AppendOnly(path)
+        self._places = Places()
         self._notes: list[int] = []
-        self._read_to = 0
         self._fresh_from: float = math.inf
-        self._reader: int | None = None
-        self._writer: int | None = None
-        self._closing = threading.Lock()
         self._last: tuple[int, dict[str, Any]] = (-1, {})  # the entry that was read last
 
     def __len__(self) -> int:
@@ -63,25 +56,18 @@ class Journal:
     def refresh(self) -> None:
         """Take in what was appended since the last call (by another process, too).
 
-        Every checksum is verified. Raises: InputError for an entry of another version.
+        Every checksum is verified. Raises: InputError for an entry of another version, an exported
+        one, and what is no file.
         """
-        if self._reader is None:
-            if not self.path.exists():
-                return
-            self._reader = os.open(self.path, os.O_RDONLY)
-        with os.fdopen(os.dup(self._reader), "rb") as file:
-            file.seek(self._read_to)
-            for line in file:
-                if not line.endswith(b"\n"):
-                    break  # torn, or still being written; `locked` decides
-                self._take(line)
+        for place, line in self._file.news():
+            self._take(place, line)
 
     def has(self, name: str, max_tokens: int) -> bool:
         """Tell whether a question needs no asking: answered, and not cut by a lower limit."""
-        found = self._places.get(int(name, 16))
-        if found is None or not found & 1:  # a reply that ended by itself is good for any limit
-            return found is not None
-        return max_tokens <= self._entry(found >> 1).max_tokens
+        spot = next(self._places.of(name), None)
+        if spot is None or not spot.cut:  # a reply that ended by itself is good for any limit
+            return spot is not None
+        return max_tokens <= self._entry(spot.place).max_tokens
 
     def reply(self, name: str) -> dict[str, Any] | None:
         """Return the latest reply to a question, or None."""
@@ -89,14 +75,11 @@ class Journal:
 
     def entries(self, name: str) -> Iterator[Entry]:
         """Yield all entries of a question, the latest first: each was paid for."""
-        found = self._places.get(int(name, 16))
-        while found is not None:
-            yield self._entry(found >> 1)
-            found = self._before.get(found >> 1)
+        return (self._entry(spot.place) for spot in self._places.of(name))
 
     def names(self) -> Iterator[str]:
         """Yield the names of all that has a reply, in no order that means anything."""
-        return (f"{name:016x}" for name in self._places)
+        return self._places.names()
 
     def notes(self) -> Iterator[dict[str, Any]]:
         """Yield the notes, in the order in which they were written."""
@@ -105,33 +88,20 @@ class Journal:
 
     def close(self) -> None:
         """Let go of the file."""
-        if self._reader is not None:
-            os.close(self._reader)
-            self._reader = None
+        self._file.close()
 
     @contextmanager
     def locked(self, waiting: Callable[[], None]) -> Iterator[None]:
         """Hold the journal for writing, alone; `waiting` is called once when another run holds it.
 
-        The system drops the lock when the process ends, however it ends.
+        Raises: as `refresh` and `AppendOnly.locked`.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._writer = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-        try:
-            try:
-                fcntl.flock(self._writer, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                waiting()
-                fcntl.flock(self._writer, fcntl.LOCK_EX)
+        with self._file.locked(waiting):
             self.refresh()
-            self._mend()
-            self._fresh_from = min(self._fresh_from, self._read_to)
+            self._file.mend(lambda rest: HEAD.startswith(rest[: len(HEAD)]) and not verified(rest))
+            self.refresh()
+            self._fresh_from = min(self._fresh_from, self._file.read_to)
             yield
-            self.sync()
-        finally:
-            with self._closing:  # a thread may be in `sync`
-                os.close(self._writer)
-                self._writer = None
 
     def append(
         self, name: str, max_tokens: int, reply: dict[str, Any], seconds: float | None = None
@@ -151,29 +121,17 @@ class Journal:
 
     def sync(self) -> None:
         """Bring what was appended to the disk itself: against a power cut, not against a kill."""
-        with self._closing:
-            if self._writer is not None:
-                os.fsync(self._writer)
+        self._file.sync()
 
     def _write(self, entry: dict[str, Any]) -> None:
-        assert self._writer is not None, "outside of locked()"
-        line, place = encode(entry), os.fstat(self._writer).st_size
-        try:
-            written = os.write(self._writer, line)
-            if written < len(line):  # a disk that fills up takes a part first
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        except OSError as error:
-            if error.errno in OUT_OF_SPACE:
-                os.ftruncate(self._writer, place)
-            raise OSError(error.errno, error.strerror, str(self.path)) from None
-        self._read_to = place
-        self._take(line)
+        line = encode(entry)
+        self._take(self._file.append(line), line)
 
-    def _take(self, line: bytes) -> None:
-        """Take in the line that stands at `_read_to`."""
-        place = self._read_to
+    def _take(self, place: int, line: bytes) -> None:
         body = verified(line)
         if body is None:
+            if line.startswith(EXPORTED):  # passed over, what it holds would be paid for again
+                raise InputError(self._exported())
             self.damaged += bool(line.strip())
         elif found := glance(body):
             self._put(*found, place, line)
@@ -183,21 +141,19 @@ class Journal:
                 raise InputError(self._other_version(entry.get("v")))
             if is_reply(entry):
                 cut = entry["reply"]["finish_reason"] == "length"
-                self._put(int(entry["request"], 16), cut, place, line)
+                self._put(entry["request"], cut, place, line)
             elif isinstance(entry, dict) and isinstance(entry.get("note"), dict):
                 self._notes.append(place)
             else:
                 self.damaged += 1
-        self._read_to = place + len(line)
 
-    def _put(self, name: int, cut: bool, place: int, line: bytes) -> None:
-        before = self._places.put(name, place << 1 | cut)
-        if before is None:
-            return
-        assert self._reader is not None, "a place without a file"
-        # The same line twice (files that were joined by hand) was paid for once.
-        if os.pread(self._reader, len(line), before >> 1) != line:
-            self._before.put(place, before)
+    def _exported(self) -> Fault:
+        return Fault(
+            f"{self.path}, the journal of replies",
+            "holds lines that `tunegraph journal export` wrote",
+            "lines of a journal",
+            "move them to a file of their own, and `tunegraph journal import` that",
+        )
 
     def _other_version(self, version: object) -> Fault:
         return Fault(
@@ -208,17 +164,18 @@ class Journal:
             "for again)",
         )
 
+    def _put(self, name: str, cut: bool, place: int, line: bytes) -> None:
+        held = (self._file.at(spot.place, len(line)) for spot in self._places.of(name))
+        # The same line twice (files that were joined by hand) was paid for once.
+        if line[:-1] not in held:
+            self._places.put(name, Spot(place, cut))
+
     def _read(self, place: int) -> dict[str, Any]:
         if place == self._last[0]:
             return self._last[1]
-        assert self._reader is not None, "a place without a file"
-        line = os.pread(self._reader, BLOCK, place)
-        while b"\n" not in line and (more := os.pread(self._reader, len(line), place + len(line))):
-            line += more
-        entry = decode(line.partition(b"\n")[0])
+        entry = decode(self._file.at(place))
         if entry is None:
-            what = "was changed while it was read"
-            raise InputError(Fault(str(self.path), what, then="run the same command again"))
+            raise self._file.changed("was changed while it was read")
         self._last = place, entry
         return entry
 
@@ -226,17 +183,3 @@ class Journal:
         entry = self._read(place)
         name, limit, reply = (entry[key] for key in ("request", "max_tokens", "reply"))
         return Entry(name, limit, reply, entry.get("seconds"), place >= self._fresh_from)
-
-    def _mend(self) -> None:
-        """Cut a torn last line; complete one that lacks but its newline, or that is not ours."""
-        assert self._writer is not None
-        size = os.fstat(self._writer).st_size
-        if size == self._read_to:
-            return
-        last = os.pread(self._writer, size - self._read_to, self._read_to)
-        torn = HEAD.startswith(last[: len(HEAD)])
-        if verified(last) is not None or not torn:
-            os.write(self._writer, b"\n")
-            self.refresh()
-        else:
-            os.ftruncate(self._writer, self._read_to)

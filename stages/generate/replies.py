@@ -1,17 +1,18 @@
 """The replies at rest, in the order of the requests, and what they cost."""
 
-import math
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from stages.core.errors import Fault, TeacherError
+from stages.core.jsonl import stream_rows
 from stages.generate.budget import Budget
 from stages.generate.dialogue import Dialogue, whole
-from stages.generate.requests import stream
 
 KINDS = ("paid", "found", "failed", "usd", "found_usd")
+TOKENS = ("prompt_tokens", "completion_tokens")
+EARLIER = ("text", "finish_reason", *TOKENS, "objection")
 FEW = 10  # as many may stay without an answer, whatever their share
 
 
@@ -57,10 +58,23 @@ def missing(request: dict[str, Any], error: str) -> dict[str, Any]:
     return {"attempts": 0, "model": request["model"], "error": error} | dict.fromkeys(unknown)
 
 
-def total(paid: list[dict[str, Any]]) -> float | None:
-    """Return what all attempts cost, or None where one's cost is not known."""
-    costs = [each["cost_usd"] for each in paid]
-    return None if None in costs else round(math.fsum(costs), 9)
+def written(reply: dict[str, Any]) -> dict[str, Any]:
+    """Return a reply whose texts can be written: a server may put half a character anywhere."""
+    return {key: whole(each) if isinstance(each, str) else each for key, each in reply.items()}
+
+
+def sums(paid: list[dict[str, Any]]) -> dict[str, float | None]:
+    """Return tokens and usd of all that was paid; None for what one of them does not tell."""
+
+    def total(key: str) -> float | None:
+        values = [each[key] for each in paid]
+        return None if None in values else sum(values)
+
+    usd = total("cost_usd")
+    return {
+        **{key: total(key) for key in TOKENS},
+        "cost_usd": None if usd is None else round(usd, 9),
+    }
 
 
 def replies(
@@ -71,25 +85,26 @@ def replies(
     errors: why requests have none, by their ids; account: is filled on the way
     """
     otherwise = "over_budget" if budget.exhausted else "not asked"
-    for request in stream(requests):
+    for request in stream_rows(requests):
         count = account.of(request["teacher"])
-        turns = []
+        turns: list[dict[str, Any]] = []
+        paid: list[dict[str, Any]] = []
         for question, reply, why in dialogue.turns(request):
             if reply is None:
                 break
-            turns.append((reply, why))
+            turns.append(written(reply | {"objection": why}))
             for at, entry in enumerate(dialogue.journal.entries(question.name)):
+                paid.append(entry.reply)
                 if not at:  # those before it, which a limit cut, count by their cost alone
                     count["paid" if entry.fresh else "found"] += 1
                 cost_usd = budget.cost_usd(question, entry)
                 count["usd" if entry.fresh else "found_usd"] += cost_usd
         if turns:
-            reply = turns[-1][0] | {"text": whole(turns[-1][0]["text"])}
-            reply |= {"attempts": len(turns), "cost_usd": total([each for each, _ in turns])}
-            if earlier := turns[:-1]:
-                reply["earlier"] = [
-                    {"text": whole(each["text"]), "objection": why} for each, why in earlier
-                ]
+            *earlier, reply = turns
+            del reply["objection"]
+            reply |= {"attempts": len(turns), **sums(paid)}
+            if earlier:
+                reply["earlier"] = [{key: each[key] for key in EARLIER} for each in earlier]
         else:
             error = errors.get(request["id"], otherwise)
             account.unanswered[error] += 1

@@ -1,18 +1,26 @@
-"""Read the requests, as often as it takes: memory does not grow with their number."""
+"""The requests before they are asked: whole, each one once, and of teachers whose key is there."""
 
-import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from stages.core.errors import Fault, InputError, TeacherError
+from stages.core.jsonl import numbered_rows
 from stages.generate.dialogue import Dialogue
 from stages.generate.entries import NAME
 from stages.generate.index import Index
 
-KEYS = ("teacher", "model", "messages", "parameters", "schema", "sample")
+KEYS: dict[str, type | tuple[type, ...]] = {
+    "teacher": str,
+    "model": str,
+    "messages": list,
+    "parameters": dict,
+    "schema": (dict, NoneType),
+    "sample": int,
+}
 TOLD = 10  # faults of a file that are told
 
 
@@ -24,42 +32,31 @@ def refuse(path: Path, faults: list[Fault]) -> None:
         raise InputError(*faults)
 
 
-def lines(path: Path, then: str = "dvc repro") -> Iterator[tuple[int, Any]]:
-    """Yield the number and the value of each line of a JSON Lines file.
-
-    Raises: InputError, at the end, with every line that is no JSON in UTF-8.
-    """
-    faults = []
-    try:
-        with path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                if not line.strip():
-                    continue
-                try:
-                    value = json.loads(line.decode("utf-8"))
-                except (ValueError, RecursionError) as error:
-                    what = f"not JSON in UTF-8: {error}"
-                    faults.append(Fault(f"{path}:{number}", what, "one JSON value a line", then))
-                    continue
-                yield number, value
-    except FileNotFoundError:
-        raise InputError(Fault(str(path), "there is no such file", then=then)) from None
-    refuse(path, faults)
-
-
-def stream(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a file that was read before (`lacking`), or that is no file of requests."""
-    return (value for _, value in lines(path))
+def quoted(value: Any) -> str:
+    """Quote what stands in the place of something else: briefly, and nothing moves a terminal."""
+    brief = value is None or isinstance(value, str | int)
+    return repr(value)[:40] if brief else f"a {type(value).__name__}"
 
 
 def fault_of(request: Any) -> tuple[str, str] | None:
     """Return what is wrong with a line of requests and what was expected, or None."""
+    if isinstance(request, Fault):
+        return request.what, request.expected
     if not isinstance(request, dict):
         return "not an object", "a request"
-    if not isinstance(name := request.get("id"), str) or not NAME.fullmatch(name):
-        return f"the id is {request.get('id')!r}", "16 hex digits, as stage `prompt` makes them"
+    if not (isinstance(name := request.get("id"), str) and NAME.fullmatch(name)):
+        return f"the id is {quoted(name)}", "16 hex digits, as stage `prompt` makes them"
     if missing := [key for key in KEYS if key not in request]:
         return f"lacks {', '.join(missing)}", f"a request: id, {', '.join(KEYS)}"
+    if wrong := [key for key, types in KEYS.items() if not isinstance(request[key], types)]:
+        return f"is at fault in {', '.join(wrong)}", "a request as stage `prompt` makes them"
+    if not all(
+        isinstance(each, dict)
+        and isinstance(each.get("role"), str)
+        and isinstance(each.get("content"), str)
+        for each in request["messages"]
+    ):
+        return "is at fault in messages", "[{role, content}, ...], both of them texts"
     return None
 
 
@@ -71,7 +68,7 @@ def lacking(requests: Path, dialogue: Dialogue) -> Counter[str]:
     wanted: Counter[str] = Counter()
     faults: list[Fault] = []
     seen = Index()
-    for number, request in lines(requests):
+    for number, request in numbered_rows(requests):
         wrong = fault_of(request)
         if wrong is None and (first := seen.put(int(request["id"], 16), number)) is not None:
             wrong = f"the id {request['id']} is that of line {first}, too", "an id for each request"

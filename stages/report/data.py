@@ -13,8 +13,8 @@ REPLIES = (
 )
 SETS = ("rows", "train", "val", "test")
 ALIKE = (
-    *("n", "distinct_1", "distinct_2", "sampled", "self_similarity", "near_duplicates"),
-    *("clusters", "largest_cluster"),
+    *("n", "distinct_over", "distinct_1", "distinct_2", "sampled", "self_similarity"),
+    *("near_duplicate_share", "clusters", "largest_cluster"),
 )
 SPENT = (
     *("paid", "found", "failed", "attempts", "usd", "found_usd", "tokens", "answers"),
@@ -29,7 +29,7 @@ def warnings(diversity: dict[str, Any]) -> list[str]:
         return []
     lines = ["## Warnings", ""]
     for alarm in alarms:
-        share, sampled = alarm["near_duplicates"], alarm["sampled"]
+        share, sampled = alarm["near_duplicate_share"], alarm["sampled"]
         largest = round(alarm["largest_cluster"] * sampled)
         pair = " and ".join(f"`{escape(row)}`" for row in alarm["examples"])
         lines.append(

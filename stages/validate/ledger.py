@@ -40,20 +40,24 @@ class Tally:
 
         requested = parsed + repaired + overridden + rejected
         rows = parsed + repaired + overridden - duplicates - near_duplicates
-        replied:   replies with a text
-        exact, silently_wrong: records that are, or are not, what the offline teacher knows; those
-                   that were mended by hand are not judged
-        recovered: share of the replies that were malformed and are now exact records, 0 to 1
+        replied:   replies that came without an error; some may be empty
+        exact, silently_wrong: proved records that are, or are not, what the offline teacher knows;
+                   repeats count, those that were mended by hand are not judged
+        recovered: repaired and exact, as a share of the replies that were no sound record as they
+                   came (repaired, rejected or mended by hand), 0 to 1
         reasked, reask_recovered: replies that were sent back with an objection, and those of them
                    whose last attempt was proved
-        prompt_tokens, completion_tokens: as the servers counted them
-        usd, usd_per_row: of all attempts, by the prices of the day they were paid
+        prompt_tokens, completion_tokens: of all attempts, as the servers counted them, where
+                   they did
+        usd, usd_per_row: of all attempts, by the prices of the day they were paid; the second one
+                   only where every cost is known
         unpriced:  replies that are not in `usd`, because what they cost is not known
         """
         counts = self.counts
         figures: dict[str, float] = {key: counts[key] for key in COUNTS}
         if counts["judged"]:
-            malformed = counts["repaired"] + counts["rejected"]
+            # What a person mended was not recovered, so that work by hand cannot raise the share.
+            malformed = counts["repaired"] + counts["rejected"] + counts["overridden"]
             figures |= {
                 "exact": counts["exact"],
                 "silently_wrong": counts["judged"] - counts["exact"],
@@ -64,7 +68,7 @@ class Tally:
         figures |= {key: counts[key] for key in TOKENS if counts[key]}
         if counts["priced"]:
             figures |= {"usd": round(self.usd, 6), "unpriced": counts["unpriced"]}
-            if counts["rows"]:
+            if counts["rows"] and not counts["unpriced"]:
                 figures["usd_per_row"] = round(self.usd / counts["rows"], 9)
         return figures
 
@@ -117,7 +121,7 @@ class Ledger:
             "duplicates": "duplicates",
             "near_duplicates": "near-duplicates",
         }
-        said = [f"{counts['parsed']} as they came", f"{counts['repaired']} repaired"]
+        said = [f"{counts['parsed']} without repair", f"{counts['repaired']} repaired"]
         said.append(f"{counts['rejected']} rejected")
         said += [f"{counts[key]} {name}" for key, name in named.items() if counts[key]]
         return f"{counts['requested']} requests, {counts['rows']} rows: {', '.join(said)}"

@@ -403,6 +403,21 @@ SECRETS = {
         {"base_url": "https://gateway.example/v1?api-key=Secret456"},
         r"teachers\[0\].base_url: holds a key in its query \(not shown\)",
     ),
+    "a key in the address's path": (
+        {"base_url": "https://gateway.example/sk-proj-Secret456Secret456"},
+        r"teachers\[0\].base_url: holds what looks like a key \(not shown\)",
+    ),
+    "a key in place of the model": (
+        {
+            "more": "api_key_env: null}\n  - {name: x, weight: 1, model: AIzaSecret456Secret456, "
+            "base_url: offline"
+        },
+        r"teachers\[1\].model: holds what looks like a key \(not shown\)",
+    ),
+    "a key in place of a key": (
+        {"more": "api_key_env: null, sk-proj-Secret456Secret456: x"},
+        r"teachers\[0\].\*\*\*: unknown key '\*\*\*'",
+    ),
     "an address that is none": (
         {"base_url": "'https://me:Secret456@gateway.example:port/v1'"},
         r"teachers\[0\].base_url: is no address \(not shown\)",
@@ -422,6 +437,17 @@ def test_a_secret_is_refused_and_not_printed(project: Path, name: str):
     assert len(found) == 1, "\n".join(found)
     assert re.search(expected, found[0]), found[0]
     assert "Secret456" not in found[0]
+
+
+def test_a_key_among_the_sampling_parameters_is_refused_and_not_printed(project: Path):
+    secret = "sk-proj-Secret456Secret456"
+    edit(PARAMS, "{temperature: 0.7,", f"{{temperature: 0.7, api_key: {secret},")
+    edit(PARAMS, "select: 2c ", f"select: {secret} ")
+    found = told()
+    assert len(found) == 3, "\n".join(found)
+    assert "select: there is no model '***'" in found[0]
+    assert "generate.sampling.api_key: holds what looks like a key (not shown)" in found[2]
+    assert not any("Secret456" in fault for fault in found)
 
 
 @pytest.mark.parametrize(

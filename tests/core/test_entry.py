@@ -30,7 +30,7 @@ def test_all_faults_are_told_without_a_traceback(kind: type[UserError]):
     )
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
 def test_a_full_disk_is_a_message(number: int):
     said = ending(OSError(number, "full", "data/rows.jsonl")).code
     assert said.startswith("error: data/rows.jsonl: no room left on the disk\n  to do: free some")

@@ -155,6 +155,8 @@ def test_a_budget_without_a_price_is_refused_before_anything_is_sent(paid):
     paid.teacher["price"] = None
     others = {"base_url": "http://127.0.0.1:9/v1", "weight": 1.0, "model": "x"}
     paid.params["teachers"] += [{"name": "u", **others}, {"name": "v", "price": PRICE, **others}]
+    idle = {"name": "x", "base_url": "http://127.0.0.1:9/v1", "weight": 0, "model": "x"}
+    paid.params["teachers"].append(idle)  # asked nothing: `check` lets it pass, too
     paid.params["teachers"].append({"name": "w", "base_url": "offline", "weight": 1, "model": "y"})
     with pytest.raises(ConfigError) as raised:
         paid.generate()
@@ -163,6 +165,30 @@ def test_a_budget_without_a_price_is_refused_before_anything_is_sent(paid):
     assert "{prompt: ..., completion: ...}" in str(raised.value)
     assert paid.server.bodies == []
     assert not paid.journal.exists()
+
+
+def test_a_teacher_of_weight_0_that_old_requests_name_needs_its_price(paid):
+    paid.settings["budget_usd"] = 1.0
+    paid.teacher |= {"price": None, "weight": 0}
+    with pytest.raises(ConfigError, match=r"teachers\.t\.price: is missing"):
+        paid.generate()
+    assert paid.server.bodies == []
+
+
+def test_a_part_that_was_accepted_is_completed_when_the_budget_is_raised(paid):
+    paid.settings |= {"budget_usd": 200e-6, "on_budget": "continue"}
+    paid.generate()
+    part = paid.replies()
+    paid.generate()  # nothing more fits, or as much as the limit has room for
+    assert len(paid.server.bodies) <= 10
+    assert sum(reply["error"] is None for reply in paid.replies()) <= 10
+    paid.settings["budget_usd"] = 1.0
+    paid.generate()
+    assert [reply["error"] for reply in paid.replies()] == [None] * 20
+    assert len(paid.server.bodies) == 20
+    kept = [reply for reply in part if reply["error"] is None]
+    assert [reply for reply in paid.replies() if reply in kept] == kept
+    assert paid.costs()["usd"] + paid.costs()["found_usd"] == pytest.approx(400e-6)
 
 
 def test_replies_that_a_lower_limit_cut_were_paid_too(paid, serve, answer):
@@ -182,6 +208,9 @@ def test_replies_that_a_lower_limit_cut_were_paid_too(paid, serve, answer):
     costs = paid.costs()
     assert (costs["paid"], costs["found"]) == (3, 0)
     assert costs["usd"] == costs["found_usd"] == pytest.approx(60e-6)
+    for reply in paid.replies():  # the same is counted where the data are
+        assert (reply["attempts"], reply["prompt_tokens"]) == (1, 20)
+        assert reply["cost_usd"] == pytest.approx(40e-6)
     paid.write(4)
     paid.settings["budget_usd"] = 121e-6
     with pytest.raises(TeacherError, match=r"\$0\.00012 of \$0\.00012 are spent; 3 of 4"):

@@ -36,6 +36,10 @@ def test_a_rejected_reply_is_sent_back_with_the_reason(project, serve, answer):
         assert reply["cost_usd"] == 6e-05
         assert [each["text"] for each in reply["earlier"]] == ["no 1", "no 3"]
         assert "no brace" in reply["earlier"][0]["objection"]
+        assert (reply["prompt_tokens"], reply["completion_tokens"]) == (30, 15)  # of all three
+        for each in reply["earlier"]:
+            assert (each["prompt_tokens"], each["completion_tokens"]) == (10, 5)
+            assert each["finish_reason"] == "stop"
     last = server.bodies[-1]["messages"]
     assert [each["role"] for each in last] == ["user", "assistant", "user", "assistant", "user"]
     assert "cannot be used: there is no JSON object" in last[2]["content"]
@@ -170,6 +174,8 @@ def test_a_reask_that_is_cut_is_asked_again_under_a_larger_limit(project, serve,
     assert len(server.bodies) == 9
     assert [reply["text"] for reply in project.replies()] == ["{}"] * 3
     assert [reply["attempts"] for reply in project.replies()] == [2] * 3
+    # What the lower limit had cut was paid, too.
+    assert [reply["prompt_tokens"] for reply in project.replies()] == [30] * 3
 
 
 def test_half_a_character_is_sent_back_as_one_that_says_so(project, serve, answer):

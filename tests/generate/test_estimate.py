@@ -8,7 +8,7 @@ from stages.generate.budget import Budget
 from stages.generate.dialogue import Dialogue
 from stages.generate.estimate import dollars, duration, summary, table
 from stages.generate.journal import Journal
-from stages.generate.outlook import survey
+from stages.generate.survey import survey
 
 TEACHER = {"name": "t", "weight": 1.0, "model": "gpt-x", "base_url": None,
            "price": {"prompt": 1.0, "completion": 2.0}}  # fmt: skip

@@ -130,11 +130,22 @@ def test_without_a_truth_the_offline_teacher_is_refused(project):
 def test_broken_requests_are_named_with_their_line(project):
     with (project.folder / "requests.jsonl").open("ab") as file:
         file.write(b'{"id": \xff}\n')
-    with pytest.raises(InputError, match=r"requests\.jsonl:4: not JSON in UTF-8"):
+    with pytest.raises(InputError, match=r"requests\.jsonl:4: not UTF-8 at byte 8"):
         project.generate()
 
 
-def test_every_line_that_is_no_request_is_named(project, serve, answer):
+def test_a_truth_that_is_none_is_named(project):
+    lines = ['{"request": "0000000000000000"}', "[]", '{"request": [], "record": {}}', "{"]
+    (project.folder / "truth.jsonl").write_text("\n".join(lines))
+    with pytest.raises(InputError) as raised:
+        project.generate()
+    assert [fault.where[-7:] for fault in raised.value.faults] == [
+        f"jsonl:{number}" for number in (1, 2, 3, 4)
+    ]
+
+
+@pytest.mark.parametrize("base_url", ["offline", "http://127.0.0.1:9/v1"])
+def test_every_line_that_is_no_request_is_named(project, base_url):
     requests = project.folder / "requests.jsonl"
     first, second, third = requests.read_text().splitlines()
     lines = [
@@ -145,20 +156,67 @@ def test_every_line_that_is_no_request_is_named(project, serve, answer):
         first,
         second.replace('"0000000000000001"', "1"),
         third.replace("0002", "000A"),
+        '{"id": [' + "1," * 1000 + "1]}",
     ]
     requests.write_text("\n".join(lines) + "\n\n")
-    project.params["teachers"][0] |= {"base_url": "http://127.0.0.1:9/v1"}
+    project.params["teachers"][0] |= {"base_url": base_url}
     with pytest.raises(InputError) as raised:
         project.generate()
     assert [fault.where for fault in raised.value.faults] == [
-        f"requests.jsonl:{number}" for number in (2, 3, 4, 5, 6, 7)
+        f"requests.jsonl:{number}" for number in (2, 3, 4, 5, 6, 7, 8)
     ]
     told = str(raised.value)
     assert "requests.jsonl:2: the id is 'review-1'\n  expected: 16 hex digits" in told
     assert "requests.jsonl:3: lacks schema" in told
     assert "requests.jsonl:5: the id 0000000000000000 is that of line 1, too" in told
     assert "to do: dvc repro prompt" in told
+    assert "requests.jsonl:8: the id is a list" in told
     assert not project.journal.exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("teacher", 1, "is at fault in teacher"),
+        ("messages", "hello", "is at fault in messages"),
+        ("messages", ["hello"], "is at fault in messages"),
+        ("messages", [{"role": "user", "content": None}], "is at fault in messages"),
+        ("parameters", [], "is at fault in parameters"),
+        ("schema", "object", "is at fault in schema"),
+        ("sample", None, "is at fault in sample"),
+    ],
+)
+def test_a_request_of_a_wrong_shape_is_named(project, key, value, told):
+    requests = project.folder / "requests.jsonl"
+    first, *others = requests.read_text().splitlines()
+    lines = [json.dumps(json.loads(first) | {key: value}), *others]
+    requests.write_text("\n".join(lines))
+    project.params["teachers"][0] |= {"base_url": "http://127.0.0.1:9/v1"}
+    with pytest.raises(InputError, match=rf"requests\.jsonl:1: {told}"):
+        project.generate()
+    assert not project.journal.exists()
+
+
+def test_odd_words_and_numbers_of_a_server_spoil_nothing_that_is_paid(project, serve, answer):
+    """A model's name that cannot be written would be in the journal for good."""
+
+    async def respond(request, number):
+        from aiohttp import web
+
+        said = answer(finish_reason="\ud800") | {"model": "m\udfff"}
+        said["usage"] = {"prompt_tokens": 10**400, "completion_tokens": 5}
+        return web.json_response(said)
+
+    server = serve(respond)
+    prices = {"prompt": 1.0, "completion": 1.0}
+    project.params["teachers"][0] |= {"base_url": server.url, "price": prices}
+    for _ in range(2):
+        project.generate()
+    assert len(server.bodies) == 3
+    for reply in project.replies():
+        assert (reply["model"], reply["finish_reason"]) == ("m\ufffd", "\ufffd")
+        assert (reply["prompt_tokens"], reply["completion_tokens"]) == (None, 5)
+        assert reply["cost_usd"] is None
 
 
 def test_of_many_faulty_lines_ten_are_told_and_the_rest_counted(project):

@@ -1,3 +1,5 @@
+import errno
+import fcntl
 import os
 import subprocess
 import sys
@@ -184,9 +186,12 @@ def test_all_that_was_paid_for_a_question_stays_readable(path):
 
 
 def test_a_line_that_is_there_twice_was_paid_for_once(path):
+    with reopened(path) as journal, journal.locked(never):
+        journal.append(B, 200, reply("later", "length"))
     path.write_bytes(path.read_bytes() * 2)
     with reopened(path) as journal:
-        assert len(list(journal.entries(A))) == len(list(journal.entries(B))) == 1
+        assert len(list(journal.entries(A))) == 1
+        assert [entry.max_tokens for entry in journal.entries(B)] == [200, 100]
         assert journal.damaged == 0
 
 
@@ -200,6 +205,103 @@ def test_notes_are_kept_apart_from_replies(path):
         assert list(journal.notes()) == [{"batch": "b1", "request": A}, {"batch": "b2"}]
         assert len(journal) == 3
         assert journal.damaged == 0
+
+
+def test_a_write_that_fails_on_the_way_does_not_join_the_next_line(path, monkeypatch):
+    write = os.write
+
+    def failing(file, data):
+        write(file, data[:30])
+        raise OSError(errno.EIO, "Input/output error")
+
+    with reopened(path) as journal, journal.locked(never):
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "write", failing)
+            with pytest.raises(OSError, match="Input/output error"):
+                journal.append(C, 100, reply("lost"))
+        journal.append(ODD, 100, reply("paid, too"))  # another worker's, at the same time
+    with reopened(path) as journal:
+        assert journal.damaged == 0
+        assert journal.reply(ODD)["text"] == "paid, too"
+        assert not journal.has(C, 100)
+
+
+@pytest.mark.parametrize("kind", ["folder", "device"])
+def test_what_can_hold_no_replies_is_refused_before_one_is_paid(tmp_path, kind):
+    path = tmp_path if kind == "folder" else Path("/dev/null")
+    for use in (Journal.refresh, lambda journal: journal.locked(never).__enter__()):
+        with closing(Journal(path)) as journal, pytest.raises(InputError, match="is no file"):
+            use(journal)
+
+
+def replaced(path):
+    other = path.with_name("other")
+    other.write_bytes(path.read_bytes())
+    other.replace(path)
+
+
+@pytest.mark.parametrize("change", [Path.unlink, replaced, lambda path: path.write_bytes(b"")])
+def test_a_journal_that_is_not_the_one_that_was_read_is_not_written(path, change):
+    with reopened(path) as journal:
+        change(path)
+        with (
+            pytest.raises(InputError, match=r"replaced, cut or deleted after it was read\n.*again"),
+            journal.locked(never),
+        ):
+            raise AssertionError("held")
+
+
+@pytest.mark.parametrize("away", [Path.unlink, lambda path: path.rename(f"{path}.old"), replaced])
+def test_what_was_moved_away_while_we_waited_is_not_written(path, away):
+    """Else the replies would go into a file that nobody finds."""
+    with (
+        closing(Journal(path)) as other,
+        closing(Journal(path)) as mine,
+        other.locked(never),
+    ):
+        holder = other._file._writer
+        with (
+            pytest.raises(InputError, match="replaced, cut or deleted"),
+            mine.locked(lambda: (away(path), fcntl.flock(holder, fcntl.LOCK_UN))),
+        ):
+            raise AssertionError("held")
+
+
+def test_a_disk_that_locks_nothing_is_told(path, monkeypatch):
+    def refuse(file, how):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with (
+        closing(Journal(path)) as journal,
+        pytest.raises(InputError, match=r"no lock: No locks available\n.*\n.*TUNEGRAPH_JOURNAL"),
+        journal.locked(never),
+    ):
+        raise AssertionError("held")
+
+
+def test_a_journal_that_is_deleted_while_it_is_written_stops_the_run(path):
+    with reopened(path) as journal, journal.locked(never):
+        journal.append(C, 100, reply())
+        path.unlink()
+        with pytest.raises(InputError, match="was deleted while it was written"):
+            journal.append(ODD, 100, reply())
+
+
+def test_an_exported_file_in_its_place_is_not_passed_over(path):
+    path.write_bytes(b'{"entry": {"max_tokens": 1}, "sha": "0123456789abcdef"}\n')
+    with closing(Journal(path)) as journal, pytest.raises(InputError) as raised:
+        journal.refresh()
+    assert "holds lines that `tunegraph journal export` wrote" in str(raised.value)
+    assert "`tunegraph journal import` that" in str(raised.value)
+
+
+def test_a_line_whose_last_byte_was_changed_is_damaged(path):
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-2] + b"]\n")
+    with reopened(path) as journal:
+        assert journal.damaged == 1
+        assert not journal.has(B, 1)
 
 
 @pytest.mark.parametrize(
@@ -225,9 +327,9 @@ def test_words_of_a_reply_are_not_taken_for_keys():
     for text in (mean, mean * 3, mean[2:], "\\" + mean, '\\"' + mean):
         for seconds in ({}, {"seconds": 1.5}, {"seconds": 1e-05}):
             body = {"v": 1, "request": C, "max_tokens": 7, "reply": reply(text)} | seconds
-            assert glance(spell(body)) == (int(C, 16), False)
+            assert glance(spell(body)) == (C, False)
     body = {"v": 1, "request": C, "max_tokens": 7, "reply": reply(mean, "length")}
-    assert glance(spell(body)) == (int(C, 16), True)
+    assert glance(spell(body)) == (C, True)
     assert glance(spell(body | {"v": 2})) is None
     assert glance(spell(body | {"reply": {"a": {}, **reply()}})) is None
 

@@ -99,7 +99,8 @@ def test_the_report_tells_all(build):
 
 
 def test_rows_that_cluster_are_told_at_the_top(build, project):
-    alarm = {"teacher": "a*b", "near_duplicates": 0.25, "largest_cluster": 0.125, "sampled": 40}
+    alarm = {"teacher": "a*b", "near_duplicate_share": 0.25}
+    alarm |= {"largest_cluster": 0.125, "sampled": 40}
     figures = {"n": 90, "alarms": [alarm | {"examples": ["id1", "id2"]}]}
     write_json(project / "diversity.json", figures)
     told = (build() / "report.md").read_text(encoding="utf-8")

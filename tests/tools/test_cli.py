@@ -47,6 +47,12 @@ def test_a_missing_key_is_named_and_is_no_fault_yet(
     monkeypatch.setenv("SOME_API_KEY", "secret")
     check.main()
     assert capsys.readouterr().err == ""
+    monkeypatch.delenv("SOME_API_KEY")
+    other = "teachers:\n  - {name: x, weight: 1, model: m, base_url: offline}\n"
+    text = text.replace("teachers:\n", other).replace("offline, weight: 1.0", "offline, weight: 0")
+    Path("params.yaml").write_text(text, encoding="utf-8")
+    check.main()
+    assert capsys.readouterr().err == ""  # nobody asks it
 
 
 def test_a_stack_without_an_exact_sum_is_told_and_is_no_fault(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.core.errors import InputError
+from stages.core.errors import ConfigError, InputError
 from tools import estimate
 
 
@@ -32,3 +32,32 @@ def test_the_budget_is_shown_beside_it(asked, capsys):
 def test_without_requests_the_stage_to_run_is_named(project: Path):
     with pytest.raises(InputError, match=r"data/requests\.jsonl: .*\n.*dvc repro prompt"):
         estimate.main()
+
+
+def test_every_fault_of_the_parameters_is_told_not_a_traceback(asked):
+    text = Path("params.yaml").read_text(encoding="utf-8")
+    assert text.count("  reask: 0 ") == text.count("max_tokens: 256\n") == 1
+    text = text.replace("  reask: 0 ", "").replace("max_tokens: 256\n", "max_tokens: many\n")
+    Path("params.yaml").write_text(text)
+    with pytest.raises(ConfigError) as raised:
+        estimate.main()
+    told = [fault.where for fault in raised.value.faults]
+    assert told == ["params.yaml: generate.max_tokens", "params.yaml: generate.reask"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("price: {prompt: 1.0, completion: 2.0}", "price: null", "cost unknown (no price: paid)"),
+        ("mode: live", "mode: batch", "a batch takes up to a day"),
+        ("name: paid", "name: other", "cost unknown (no price: paid)"),  # the requests are older
+        ("api_key_env: SOME_KEY", "requests_per_minute: 1", "at least 3 min"),
+    ],
+)
+def test_whatever_is_not_known_is_told_and_nothing_else(asked, capsys, old, new, told):
+    text = Path("params.yaml").read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    Path("params.yaml").write_text(text.replace(old, new))
+    estimate.main()
+    assert told in capsys.readouterr().out
+    assert not asked.journal.exists()

@@ -132,7 +132,8 @@ def test_a_row_is_walked_back_and_forth(told):
         "reply, attempt 1 of 2, sent back",
         "raw text: I would rather not.",
         "objection: there is no JSON object in the text",
-        "reply, attempt 2 of 2, finish reason stop, tokens 100 asked, 20 said, usd 0.000125 in all",
+        "reply, attempt 2 of 2, finish reason stop, model m-1\n"
+        "  paid in all: tokens 100 asked, 20 said, usd 0.000125\n",
         '    {"agree": "Yes, the plot."}\n    ```',
         "  fence  left out the marks of a Markdown code block",
         f"row {ROW}, skill own, group film:1",
@@ -293,10 +294,13 @@ def test_a_reply_that_validate_has_not_seen(told, build):
 
 
 def test_a_near_duplicate_is_not_to_be_mended(told, build):
-    what = {"reason": "near_duplicate", "detail": f"of row {ROW}", "best": None, "text": "x"}
+    record = {"agree": "Yes, the plot."}
+    what = {"reason": "near_duplicate", "detail": f"of row {ROW}", "best": record, "text": "x"}
     write_rows(build / "data/rejects.jsonl", [{"request": REJECTED} | what])
     text = told(REJECTED)
-    assert "rejected, near_duplicate: another row's answer is nearly the same, and stays" in text
+    assert "dropped, near_duplicate: another row's answer is nearly the same, and stays" in text
+    assert 'record: {"agree": "Yes, the plot."}' in text
+    assert "best attempt" not in text
     assert f"detail: of row {ROW}" in text
     assert "overrides" not in text
 
@@ -371,7 +375,7 @@ def test_every_operation_that_replies_led_to_has_a_sentence(root):
     from stages.core.proof import Refused
     from stages.core.proof.check import check
     from stages.core.proof.schema import compiled
-    from stages.generate import malform
+    from stages.generate.offline import malform
 
     kinds = [
         kind

@@ -1,6 +1,7 @@
 """`tunegraph journal`: a clone without a key replays, and no damaged line comes in."""
 
 import json
+import os
 import subprocess
 import sys
 from contextlib import closing
@@ -124,12 +125,103 @@ def test_every_line_at_fault_is_named_and_nothing_comes_in(exported):
         "paid.jsonl:3: no line of a journal",
         "paid.jsonl:4: an entry of version 2",
         "paid.jsonl:5: an entry that is no reply",
-        "paid.jsonl:6: a reply without a proper text, model, prompt_tokens",
-        "paid.jsonl:7: not JSON in UTF-8",
+        "paid.jsonl:6: a reply without a proper attempts, text, model",
+        "paid.jsonl:7: not UTF-8 at byte 1",
     ):
         assert words in told
     assert "nothing was imported" in told
     assert not clone.exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("cost_usd", each) for each in (-1, float("inf"), 1e300, "1", True, [])),
+        *(("prompt_tokens", each) for each in (-1, 2**60, 1.5, True)),
+        ("completion_tokens", -5),
+        ("error", "boom"),
+        ("text", 7),
+        ("finish_reason", None),
+        ("model", {}),
+        ("attempts", True),
+    ],
+)
+def test_a_reply_that_would_spoil_the_sums_does_not_come_in(asked, key, value):
+    """Its checksum is right: whoever made it computed it."""
+    body = {"v": 1, "request": "a" * 16, "max_tokens": 9, "reply": asked.reply("{}") | {key: value}}
+    FILE.parent.mkdir(exist_ok=True)
+    FILE.write_bytes(encode(body))
+    what = f"paid.jsonl:1: (a reply without a proper {key}|not JSON)"
+    with pytest.raises(InputError, match=what):
+        journal.bring(FILE)
+    assert not asked.journal.exists()
+
+
+def test_a_reply_with_keys_of_its_own_does_not_come_in(asked):
+    """They would take the place of the request's id, and of what the stage counts."""
+    FILE.parent.mkdir(exist_ok=True)
+    for strange in ({"request": "other"}, {"earlier": []}):
+        reply = asked.reply("{}") | strange
+        FILE.write_bytes(encode({"v": 1, "request": "a" * 16, "max_tokens": 9, "reply": reply}))
+        with pytest.raises(InputError, match="a reply with 1 more keys"):
+            journal.bring(FILE)
+
+
+@pytest.mark.parametrize("version", ["x" * 10**6, ["\x1b[2J"] * 10**5, None, {"a": 1}])
+def test_a_strange_version_is_told_briefly(asked, version):
+    FILE.parent.mkdir(exist_ok=True)
+    FILE.write_bytes(encode({"v": version}))
+    with pytest.raises(InputError, match="an entry of version") as raised:
+        journal.bring(FILE)
+    assert len(str(raised.value)) < 300
+    assert "\x1b" not in str(raised.value)
+
+
+def test_lines_of_any_depth_are_told_without_a_traceback(asked):
+    FILE.parent.mkdir(exist_ok=True)
+    depths = [*range(900, 1000), 100_000]
+    FILE.write_text(
+        "".join(f'{{"sha": "", "entry": {{"v": 1, "x": {"[" * n}{"]" * n}}}}}\n' for n in depths)
+    )
+    with pytest.raises(InputError, match="91 more lines are at fault"):
+        journal.bring(FILE)
+
+
+def test_a_pipe_is_refused_for_it_can_be_read_once(asked):
+    os.mkfifo("pipe")
+    with pytest.raises(InputError, match=r"pipe: is no file\n  expected: a file that export wrote"):
+        journal.bring(Path("pipe"))
+
+
+def test_the_journal_itself_is_not_written_over(exported):
+    held = exported.journal.read_bytes()
+    (exported.folder / "link").symlink_to(exported.journal)
+    for file in (exported.journal, exported.folder / "link"):
+        with pytest.raises(InputError, match="is the journal itself"):
+            journal.export(file, everything=True)
+    assert exported.journal.read_bytes() == held
+
+
+def test_what_a_limit_cut_was_paid_and_goes_along(asked, capsys):
+    """Else a clone would say that less was paid, and would build other bytes."""
+    asked.fill('{"agree": "1"}', '{"agree": "2"}', '{"agree": "3"}')
+    name, cut = "0" * 16, {"finish_reason": "length"}
+    with closing(Journal(asked.journal)) as held, held.locked(print):
+        held.append(name, 50, asked.reply("c") | cut)
+        held.append(name, 100, asked.reply("cu") | cut)
+        held.append(name, 200, asked.reply("cut"))
+        before = list(held.entries(name))
+    journal.export(FILE, everything=True)
+    assert "6 replies in" in capsys.readouterr().out
+    asked.use(Path("clone") / "journal.jsonl")
+    journal.bring(FILE)
+    journal.bring(FILE)
+    assert "0 new, 6 held already" in capsys.readouterr().out
+    with closing(Journal(Path("clone") / "journal.jsonl")) as clone:
+        clone.refresh()
+        told = [(entry.max_tokens, entry.reply) for entry in clone.entries(name)]
+    assert told == [(entry.max_tokens, entry.reply) for entry in before]
+    assert len(told) == 3
 
 
 def test_what_is_not_there_is_told(asked):

@@ -7,6 +7,7 @@ from random import Random
 
 import pytest
 
+from stages.core.proof import REASONS, REPEATS
 from stages.split.near_duplicates import similar_pairs
 from stages.validate.duplicates import LONGEST_SIGNATURE, MISSED, Duplicates, banding, shingles
 
@@ -29,6 +30,7 @@ def test_rows_that_are_the_same_are_kept_once(project):
     first, _ = project.rows()
     [reject] = project.rows("rejects")
     assert (reject["request"], reject["reason"]) == ("r1", "duplicate")
+    assert "duplicate" in REPEATS
     assert reject["detail"] == f"of row {first['id']} (request r0)"
     assert reject["kept"] == first["id"]
     assert reject["text"] == record("x")
@@ -52,9 +54,10 @@ def test_near_duplicates_name_the_row_that_stays(project, capsys):
     assert near["detail"] == f"of row {first['id']} (request r0), similarity {alike:.3f}"
     assert 0.6 < alike < 1
     assert same["detail"].endswith("(request r0), similarity 1.000")
-    assert {near["reason"], same["reason"]} == {"near_duplicate"}
+    assert {near["reason"], same["reason"]} == {"near_duplicate"} < REPEATS.keys()
+    assert not REPEATS.keys() & REASONS.keys()
     assert project.metrics()["near_duplicates"] == 2
-    assert "2 rows: 4 as they came, 0 repaired, 0 rejected, 2 near-dup" in capsys.readouterr().out
+    assert "2 rows: 4 without repair, 0 repaired, 0 rejected, 2 near-dup" in capsys.readouterr().out
 
 
 def test_off_is_off_and_imports_nothing():

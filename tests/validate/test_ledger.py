@@ -62,8 +62,26 @@ def test_costs_are_those_that_are_known(project):
                   completion_tokens=[1, 2, 3, 4, None], attempts=[1, 2, 1, 1, 0])  # fmt: skip
     project.validate()
     metrics = project.metrics()
-    assert (metrics["usd"], metrics["usd_per_row"], metrics["unpriced"]) == (0.006, 0.002, 1)
+    assert (metrics["usd"], metrics["unpriced"]) == (0.006, 1)
+    assert "usd_per_row" not in metrics  # the rows that cost nobody knows what would make it small
     assert (metrics["prompt_tokens"], metrics["completion_tokens"]) == (60, 10)
+    project.texts(texts, cost_usd=[0.001, 0.002, 0.003, 0.006, None], attempts=[1, 2, 1, 1, 0])
+    project.validate()
+    metrics = project.metrics()
+    assert (metrics["usd"], metrics["usd_per_row"], metrics["unpriced"]) == (0.012, 0.004, 0)
+
+
+def test_what_a_person_mends_was_not_recovered(project):
+    project.texts([GOOD, f"```\n{GOOD}\n```", "Sorry.", "No."])
+    project.validate()
+    assert project.metrics()["recovered"] == pytest.approx(1 / 3, abs=1e-4)
+    raw = project.rows("rejects")[0]["raw"]
+    entry = {"request": "r2", "raw": raw, "record": {"agree": "x", "disagree": "z"}}
+    project.write("overrides", [entry])
+    project.validate()
+    metrics = project.metrics()
+    assert (metrics["overridden"], metrics["rejected"]) == (1, 1)
+    assert metrics["recovered"] == pytest.approx(1 / 3, abs=1e-4)
 
 
 def test_nothing_is_said_where_nothing_is_known(project):

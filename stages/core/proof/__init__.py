@@ -7,16 +7,18 @@
     check      the whole way, and what a recipe allows by name
     strict     JSON as it should be          around   what stands around an object, whole escapes
     parse      mend: the one object of a text          lines    a record without braces
+    rewritten  read again: diffs, numbered lines, a beginning said again
     reading    objects and lists: why a reading is a proof
-    strings, quoting, scalars, keys, tokens   its parts: where a text ends, and what is syntax
+    strings, escapes, quoting, scalars, keys, tokens   its parts: where a text ends; what is syntax
     shape      lists, keys and calls around a record; is it whole?
     meaning    well-formed, and yet not what was meant        schema   the recipe's, compiled
+    characters the same of characters: misdecoded, escaped twice or not at all
 
 In core, for two stages ask the same: `validate`, what makes a row, and `generate`, what is worth
 asking again.
 """
 
-# Why a reply made no row. The list is closed: metrics/data.json has every one of them, with 0, too.
+# Why a reply was refused. The list is closed: metrics/data.json has every one of them, with 0, too.
 REASONS = {
     "no_reply": "the teacher gave no answer (an error); generate asks it again",
     "length": "the reply was cut at max_tokens; a larger limit asks it again",
@@ -35,6 +37,11 @@ REASONS = {
     "unproven": "malformed in a way that has more than one reading, or none",
     "schema": "a proved record that does not fit the schema",
 }
+# Why a proved record made no row. With REASONS these are all that data/rejects.jsonl can say.
+REPEATS = {
+    "duplicate": "another request made the same row, which stays",
+    "near_duplicate": "another row's answer is nearly the same, and stays",
+}
 
 # What was done to a reply to get its record, as a row's `operations` name it, and what each means.
 OPERATIONS = {
@@ -52,6 +59,11 @@ OPERATIONS = {
     "end_token": "left out the tokens by which a chat template marks turns",
     "tags": "left out the tags around the answer",
     "quoted_lines": "took the > from before every line",
+    "diff": "took the + of a diff from before every line",
+    "numbered": "took the number from before every line",
+    "bullets": "took the dash from before every member",
+    "colours": "left out the colours of a terminal",
+    "begun_again": "left out a beginning that breaks off, and is said again as a whole",
     "prose_with_quotes": "left out words with quotes behind the object, on lines of their own",
     "doubled_quotes": "took one of every two quotes: all were doubled",
     "blank_form": "left out objects that are schemas, or hold placeholders alone",
@@ -85,6 +97,13 @@ OPERATIONS = {
     "python_literal": "read True, False or None as JSON spells them",
     "extra_brace": "left out a bracket too many at the end",
     "wrong_bracket": "read a bracket in place of the closing brace",
+    "missing_inner_brace": "ended an item of a list before the next one's brace",
+    "missing_open_bracket": "added the opening bracket of a list",
+    "extra_bracket": "left out a second bracket at the end of a list",
+    "square_brackets": "read square brackets in place of braces",
+    "doubled_inner_quotes": "took one of two quotes within texts: all were doubled",
+    "line_continuation": "left out a backslash and the line break behind it, as JavaScript does",
+    "code_escape": "read an escape as Python and JavaScript write it",
     "missing_bracket": "ended a list before the next key",
     "doubled_braces": "took one of every two braces",
     "missing_colon": "added a colon between a key and its value",

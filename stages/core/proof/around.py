@@ -7,6 +7,7 @@ one result; and of words around the object, none may be part of it.
 
 import json
 import re
+from contextlib import suppress
 from urllib.parse import unquote
 
 from stages.core.proof import Refused
@@ -21,7 +22,10 @@ BEHIND = re.compile(r"[{}\[\]\\\"“”]|['`‘’«»]\s*[,:]|\w\s*[:=]\s*['`�
 BEHIND_ON_ITS_OWN = re.compile(
     rf"""[{{}}\[\]\\]|["'“”`]\s*[:=]\s*{VALUE}|["”]\s*,\s*["“]|\A\s*["',]"""
 )
-NO_OBJECT = re.compile(r"\{\{?[ ]?\w{1,40}[ ]?\}\}?|\[[^\[\]{}\"\n]{1,60}\](?:\([^()\s{}\"]*\))?")
+NO_OBJECT = re.compile(
+    r"\{\{?[ ]?[\w.]{1,40}(?:,[ ]?[\w.]{1,40}){0,12}[ ]?\}\}?"
+    r"|\[[^\[\]{}\"\n]{1,60}\](?:\([^()\s{}\"]*\))?"
+)
 UNFINISHED = re.compile(r"<(?:think|thinking|thought|reasoning|scratchpad)>|<\|channel\|>")
 # Words by which a text takes back what the object says. Closed to be sure, not to be complete.
 TAKEN_BACK = re.compile(
@@ -29,7 +33,9 @@ TAKEN_BACK = re.compile(
     r"|mistake|typo|on second thought|should (?:\w+ ){0,2}(?:be|have|read|say)|instead|replaced?"
     r"|revis(?:ed|ion)|not (?:correct|right|valid)|wrong|incorrect|example|draft|template|sorry"
     r"|apolog\w+|updated?|edit|chang(?:e|ed)|swap(?:ped)?|rather|fix(?:ed)?|errors?|discard"
-    r"|better|improved|do not use|don't use|let me|greșit\w*|corect\w+|de fapt|scuze)\b"
+    r"|better|improved"
+    r"|omitted|truncated|abbreviated|for brevity|shortened|incomplete"
+    r"|do not use|don't use|let me|greșit\w*|corect\w+|de fapt|scuze)\b"
 )
 # What is offered, or hoped, takes nothing back.
 POLITE = re.compile(
@@ -58,18 +64,25 @@ ESCAPED = {"&quot;": '"', "&#34;": '"', "&#x22;": '"', "&#39;": "'", "&#x27;": "
            "&lt;": "<", "&gt;": ">", "&amp;": "&"}  # fmt: skip
 ENCODED = re.compile(r"%(?:7[Bb]|5[Bb])")
 QUOTES = re.compile('"+')
-WITHIN_QUOTES = re.compile(r"'[{\[][^'\\]*[}\]]'")
+DOUBLED = re.compile(r'[{\[\s]+""')
+WITHIN_QUOTES = re.compile(r"b?'([{\[](?:[^'\\]|\\.)*[}\]])'")
+# The colours of a terminal, and what else it takes for a command.
+COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 def left_out(text: str) -> tuple[str, set[str]]:
     """Leave out a model's notes, tokens and tags.
 
+    colours:   of a terminal
     thinking:  a reasoning model's notes before its answer
     end_token: the tokens by which a chat template marks turns
     tags:      <answer> and its kind around the answer
     quoted_lines: a > before every line, as mail and Markdown quote
     """
     done = set()
+    if "\x1b" in text:
+        done.add("colours")
+        text = COLOUR.sub("", text)
     if "<" in text or "[/" in text or "[INST" in text or "[D" in text or "[E" in text:
         finals = list(FINAL.finditer(text))
         thought = finals[-1:] or [m for m in [THINKING.match(text) or THOUGHT.match(text)] if m]
@@ -116,7 +129,7 @@ def unescaped(text: str) -> tuple[str, str]:
         return unquote(text, errors="replace"), "percent_encoded"
     if '""' in text:
         inner = text[1:-1] if text.startswith('"{') and text.endswith('}"') else text
-        if inner[:1] in "{[" and all(len(run) % 2 == 0 for run in QUOTES.findall(inner)):
+        if DOUBLED.match(inner) and all(len(run) % 2 == 0 for run in QUOTES.findall(inner)):
             return inner.replace('""', '"'), "doubled_quotes"
     if '\\"' in text or "\\u0022" in text:
         one_line = text.replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t")
@@ -130,9 +143,26 @@ def unescaped(text: str) -> tuple[str, str]:
             starts = inner.lstrip()[:1] if isinstance(inner, str) else ""
             if starts in ("{", "[") or (starts == '"' and operation == "double_encoded"):
                 return inner.strip(), operation
-    if WITHIN_QUOTES.fullmatch(text):
-        return text[1:-1].strip(), "double_encoded"
+    if found := WITHIN_QUOTES.fullmatch(text):
+        return within_quotes(found[1]), "double_encoded"
     return text, ""
+
+
+def within_quotes(text: str) -> str:
+    r"""Return a text that stood in apostrophes: as a string of Python, or as a shell takes it.
+
+    Raises: Refused where both are JSON and differ.
+    """
+    if "\\" not in text:
+        return text.strip()
+    undoubled = re.sub(r"\\([\\'])", r"\1", text)
+    reads = []
+    for said in (text, undoubled):
+        with suppress(ValueError, RecursionError):
+            reads.append((json.loads(said), said))
+    if len(reads) == 1 or (reads and reads[0][0] == reads[1][0]):
+        return reads[0][1].strip()
+    raise Refused("unproven", "a backslash that apostrophes around may have doubled")
 
 
 def undone(text: str) -> tuple[str, set[str]]:

@@ -4,11 +4,13 @@ import html
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from html.entities import html5
 from typing import Any
 
 from stages.core.errors import Fault
 from stages.core.proof import Refused
-from stages.core.proof.meaning import check_characters, check_meaning, said_by
+from stages.core.proof.characters import check_characters
+from stages.core.proof.meaning import ENTITY, check_meaning, said_by
 from stages.core.proof.parse import guess, mend
 from stages.core.proof.reading import NEEDS_KNOWN, NEEDS_WHOLE
 from stages.core.proof.schema import Schema
@@ -16,22 +18,32 @@ from stages.core.proof.shape import is_schema, known, unwrapped, whole
 from stages.core.proof.strict import strict
 
 # The look-behind takes a run of spaces from its head on only: else it is quadratic in them.
-BREAK = re.compile(r"(?:(?<!\s)\s+)?<br\s*/?>\s*")
+BREAK = re.compile(r"(?:(?<!\s)\s+)?<br\s*/?>\s*", re.IGNORECASE)
+
+
+def character(entity: "re.Match[str]") -> str:
+    """Return what one HTML entity stands for, or itself where that is nothing, or only begins so.
+
+    What stays is refused as an entity later (stages/core/proof/meaning.py).
+    """
+    said = entity[0]
+    try:
+        known = said[1] == "#" or said[1:] in html5
+        return (html.unescape(said) if known else said) or said
+    except ValueError:  # too long to be a number
+        return said
 
 
 def unescaped(text: str) -> str:
-    """Undo HTML entities; a number too long to be one stays, and is refused as an entity later."""
-    try:
-        return html.unescape(text) if "&" in text else text
-    except ValueError:
-        return text
+    """Undo HTML entities, those with their semicolon: `?a=1&copy=2` is an address."""
+    return ENTITY.sub(character, text) if "&" in text else text
 
 
 # What a recipe may allow by name (params.yaml: validate.normalise), on every string of a record.
 NORMALISE: dict[str, Callable[[str], str]] = {
     "trim": str.strip,
     "entities": unescaped,
-    "breaks": lambda text: BREAK.sub("\n", text) if "<br" in text else text,
+    "breaks": lambda text: BREAK.sub("\n", text) if "<" in text else text,
 }
 # Operations that a recipe allows by name: a row with no others counts as parsed, not as repaired.
 ALLOWED = frozenset({*NORMALISE, "key_case", "alias"})
@@ -88,6 +100,33 @@ def recased(record: dict[str, Any], names: Iterable[str], aliases: Iterable[str]
         key if key in exact else known.get(bare(key), key): said for key, said in record.items()
     }
     return spelled if len(spelled) == len(record) else record
+
+
+def bare(key: str) -> str:
+    """Return a key without case, and without what is no letter or digit."""
+    return re.sub(r"[\W_]", "", key).casefold()
+
+
+def check_spellings(value: Any, names: frozenset[str]) -> None:
+    """Refuse an object that says a key of the schema twice, the second time in another spelling.
+
+    names: the keys that the schema knows, at every depth
+    Raises: Refused (duplicate_keys).
+    """
+    if isinstance(value, list):
+        for each in value:
+            check_spellings(each, names)
+    if not isinstance(value, dict):
+        return
+    if not value.keys() <= names:
+        spelled = {bare(key): key for key in value if key in names}
+        for key in value:
+            if key not in names and bare(key) in spelled:
+                twice = f"{spelled[bare(key)]!r} and {key!r} are one key"
+                raise Refused("duplicate_keys", twice, value)
+    for each in value.values():
+        if not isinstance(each, str):
+            check_spellings(each, names)
 
 
 def normalised(value: Any, change: Callable[[str], str]) -> Any:
@@ -157,7 +196,7 @@ def _record(
         if not settings["repair"]:
             raise Refused("unproven", f"not JSON: {error}") from None
         read, mended = mend(text, names, said_by(schema).names)
-    record, done = unwrapped(read, names)
+    record, done = unwrapped(read, names, schema.closed)
     operations = mended + done
     if not isinstance(record, dict):
         raise Refused("schema", "not an object", read)
@@ -169,6 +208,7 @@ def _record(
     if (named := renamed(record, aliases)) is not record:
         operations.append("alias")
         record = named
+    check_spellings(record, said_by(schema).names)
     check_characters(record)
     record, done = normalise(record, settings["normalise"])
     operations += done

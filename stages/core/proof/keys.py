@@ -1,6 +1,8 @@
 """Read what stands between values: white space, comments, keys and the signs behind them."""
 # ruff: noqa: RUF001
 
+import re
+
 from stages.core.proof.scalars import Scalars
 from stages.core.proof.strings import CLOSERS, DOUBLE, SINGLE
 from stages.core.proof.tokens import (
@@ -16,6 +18,22 @@ from stages.core.proof.tokens import (
     SPACE,
 )
 
+# A comment that stands for members or items.
+OMITS = re.compile(
+    r"(?i)\.{3}|…|\b(?:rest|remain(?:ing|der|s)?|omit(?:ted|s)?|unchanged|etc|so on|truncat\w*"
+    r"|abbreviat\w*|skip(?:ped)?|elided|left out|shortened|and more|\d+ more"
+    r"|(?:many|some) more|others"
+    r"|more (?:items?|entries|here|of|to come|like|follow\w*|keywords|turns|examples|fields|keys)"
+    r"|other (?:items?|entries|fields|keys)|similar(?:ly)?|same (?:as|for)|as (?:above|before)"
+    r"|continue\w*|continuing|contd|to be|todo|tbd|fixme|fill|goes here|repeat\w*"
+    r"|restul|celelalte)\b"
+    r"|\A\W*more\W*\Z"
+)
+# A comment that is a value, or ends as an item does: one that was left out, or swallowed.
+AN_ITEM = re.compile(
+    r"""(?://+|\#+|/\*)\s*(?:(["'`“])[^\n]*["'`”]\s*|-?\d[\d.]*\s*)[,;]?\s*(?:\*/)?"""
+    r"""|[^\n]*["'`”]\s*[,;]\s*(?:\*/)?"""
+)
 FULL_WIDTH = {"｝": "}", "］": "]", "，": ",", "；": ",", "、": ",", "：": ":"}
 
 
@@ -51,6 +69,8 @@ class Keys(Scalars):
                 self.operations.add("white_space")
                 self.at = space.end()
             elif comment := COMMENT.match(text, self.at):
+                if OMITS.search(comment[0]) or AN_ITEM.fullmatch(comment[0]):
+                    raise self.fail("a comment in place of a value", "truncated")
                 self.operations.add("comment")
                 self.remarked |= '"' in comment[0]
                 self.at = comment.end()

@@ -115,6 +115,9 @@ def table(text: str) -> dict[str, Any]:
         return {}
     if len({key for key, _ in pairs}) < len(pairs):
         return {}
+    for _, said in pairs:
+        if said[:1] in QUOTES and said[-1:] in QUOTES:
+            raise Refused("unproven", f"{said[:60]!r}, in quotes that may be its own")
     return {key: scalar(said) for key, said in pairs}
 
 

@@ -8,39 +8,20 @@ from html import unescape
 from typing import Any, NamedTuple
 
 from stages.core.proof import Refused
+from stages.core.proof.characters import strings
 from stages.core.proof.schema import Schema
 
-ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]\w{1,30});")
-CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffd]")
-# A backslash of LaTeX or of a path that was read as an escape: a carriage return alone, a tab
-# before `heta`.
-UNDOUBLED = re.compile(
-    r"[\n\r\t](?:(?<=\r)(?=[A-Za-z])|(?<=\t)(?=heta\b|imes\b|ext(?:bf|it|rm)?\{|ilde\{|au\b|frac\b)"
-    r"|(?<=\n)(?=abla\b|eq\b)|(?<=[C-F]:[\n\t])(?=[a-z]+(?:\\|\Z|\.\w)))"
-)
-# UTF-8 read as Windows-1252: Ã©, â€™, È™, emoji. Signs that also close a quotation are left out.
-MAY_BE_MOJIBAKE = re.compile("[ÃÂâÄÅÈð]")
-MOJIBAKE = re.compile(
-    "Ã[¡-ª¬-º¼-¿\xa0\x80-\x9f€‚ƒ„†‡ˆ‰Š‹Œ‘•˜š›œžŸ§¨©]|Â[¡-ª¬-º¼-¿\xa0]|â€[\x80-\xbf“”™œ˜¦¢¹º]"
-    "|Ä[ƒ‚™‡„\x81\x8d]|[ÄÅ][Ÿ¡-ª¬-º¼-¿\x81]|È[™›˜š]|ðŸ[\x80-\xbf˜™‘’“”¤¥¦š€]"
-)
-# An escape that was escaped: caf\u00e9, it\u2019s, and a line break between two sentences.
-ESCAPED_TWICE = re.compile(
-    r"\\(?:(?<=[^\W\d_]\\)u0[0-2][0-9a-fA-F]{2}|(?<![\[\"'/\\-]\\)u20[12][0-9a-fA-F](?![\]\"'/-])"
-    r"|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F]|(?<=[.!?:]\\)n(?:\\n)*(?:[A-Z]|[-*] ))"
-)
-# Every quote of a text has a backslash, as within JSON, and two of them enclose a phrase.
-ESCAPED_QUOTES = re.compile(r"(?<![^\s(])\\\"[^\"\\]+\\\"(?![^\s.,;:!?)])")
-# What a program has and prose has not: its strings may hold escapes.
-PROGRAM = re.compile(r"[`\n]|[(=,\[+]\s?'")
-BARE_QUOTE = re.compile(r"(?<!\\)\"")
+ENTITY = re.compile(r"&(?:#[0-9]+|#[xX][0-9a-fA-F]+|[A-Za-z]\w{1,30});")
 ASKED = r"(?:insert|your|placeholder|fill|todo|tbd|here|goes|replace|add|enter|write|provide)"
 KIND = r"(?:text|string|value|name|title|response|answer|content|number|integer|description)"
 PLACEHOLDER = re.compile(
-    rf"""\s*(?:\.{{2,}}|…|_{{3,}}|\{{\{{?\s*[\w.]+\s*\}}?\}}|\$\{{\w+\}}
+    rf"""\s*(?:[\[(<]?\s*(?:\.{{2,}}|…)\s*[\])>]?|_{{3,}}|\{{\{{?\s*[\w.]+\s*\}}?\}}|\$\{{\w+\}}
     |<(?:[^<>=/]*\b{ASKED}\b[^<>=]*|{KIND}|[^<>=/]*[ _]{KIND}|[a-z]+[ _][a-z _]+)>
     |\[(?:[^\[\]]*\b{ASKED}\b[^\[\]]*|{KIND}|[^\[\]]*[ ]{KIND})\]
-    |(?:TODO|TBD|FIXME)(?::[^\n]*)?
+    |[(]?(?:TODO|TBD|TBA|TBC|FIXME)(?::[^\n]*)?[)]?|\[object[ ]Object\]|undefined
+    |to[ ]be[ ](?:determined|added|completed|written|decided|filled(?:[ ]in)?)\.?
+    |(?:\.{{3}}|…)\s*\(?(?:and[ ])?(?:\d+[ ])?(?:more|etc|others?|so[ ]on)[\w ]{{0,20}}\)?\.?
+    |(?:sample|example|dummy|placeholder)[ ]{KIND}(?:[ ]here)?\.?|{KIND}[ ]here\.{{0,3}}|placeholder
     |your[ ][\w ]{{1,40}}[ ](?:goes[ ])?here\.{{0,3}}
     |(?:the[ ])?[\w ]{{0,20}}{KIND}[ ]goes[ ]here\.{{0,3}}
     |(?:insert|add|put|write|enter)[ ][\w ]{{0,30}}\b{KIND}[ ]here\.{{0,3}}
@@ -48,23 +29,11 @@ PLACEHOLDER = re.compile(
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
 MAY_STAND = re.compile(
-    r"\s*(?:[.…_{$<\[]|TODO|TBD|FIXME|(?i:your|insert|add|put|write|enter|the|lorem)\s|\Z)"
+    r"\s*(?:[.…_{$<\[(]|TODO|TB[ACD]\b|FIXME|\Z|placeholder|undefined|(?i:your|insert|add|put|write"
+    rf"|enter|the|lorem|to|sample|example|dummy|placeholder|{KIND})\s)"
 )
 LONGEST_PLACEHOLDER = 300
-TYPES = frozenset({"string", "text", "str"})
-
-
-def strings(value: Any) -> Iterator[str]:
-    """Yield every key and every string of a JSON value."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for key, each in value.items():
-            yield key
-            yield from strings(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from strings(each)
+TYPES = frozenset({"string", "text", "str", "number", "integer", "boolean", "bool", "value"})
 
 
 def texts(value: Any) -> Iterator[str]:
@@ -74,28 +43,6 @@ def texts(value: Any) -> Iterator[str]:
     elif isinstance(value, (dict, list)):
         for each in value.values() if isinstance(value, dict) else value:
             yield from texts(each)
-
-
-def check_characters(value: Any) -> None:
-    """Refuse what is no text, before any of it is trimmed away.
-
-    A form feed or a backspace is nearly always a LaTeX command or a path whose backslash was not
-    doubled; a text with them says something else than was meant.
-
-    Raises: Refused (broken_text).
-    """
-    for text in strings(value):
-        if bad := CONTROL.search(text):
-            raise Refused("broken_text", f"U+{ord(bad[0]):04X} in {text[:60]!r}")
-        if not text.isprintable() and (bad := UNDOUBLED.search(text)):
-            raise Refused("broken_text", f"{bad[0]!r}, perhaps a backslash, in {text[:60]!r}")
-        prose = "\\" in text and not BARE_QUOTE.search(text) and not PROGRAM.search(text)
-        if prose and (bad := ESCAPED_TWICE.search(text) or ESCAPED_QUOTES.search(text)):
-            raise Refused("broken_text", f"{bad[0]!r} was escaped twice in {text[:60]!r}")
-        if text.isascii() or not MAY_BE_MOJIBAKE.search(text):
-            continue
-        if bad := MOJIBAKE.search(text):
-            raise Refused("broken_text", f"{bad[0]!r}, perhaps of another encoding, {text[:60]!r}")
 
 
 class Said(NamedTuple):
@@ -153,8 +100,9 @@ def check_meaning(value: Any, schema: Schema | None = None, mended: bool = False
     for text in said:
         if "&" in text:
             for entity in ENTITY.finditer(text):
-                if unescape(entity[0]) != entity[0]:
-                    raise Refused("entities", f"{entity[0]} in {text[:60]!r}")
+                # A number is one whatever it names, and may be too long for `unescape`.
+                if entity[0][1] == "#" or unescape(entity[0]) != entity[0]:
+                    raise Refused("entities", f"{entity[0][:12]} in {text[:60]!r}")
         if text in descriptions:
             raise Refused("placeholder", f"{text[:60]!r} is the schema's description")
         if text and text not in choices and is_placeholder(text):
@@ -162,8 +110,24 @@ def check_meaning(value: Any, schema: Schema | None = None, mended: bool = False
         part = swallowed[mended].search(text) if ":" in text or "=" in text else None
         if part and part[1] not in strings(value):  # else the text only speaks of it
             raise Refused("unproven", f"a value that holds {part[0]!r}, another member")
-    if len(said) > 1 and TYPES.issuperset(said) and not set(said) & set(choices):
+    bare = {text.strip(" <>[]{}.").lower() for text in said}
+    alone = len(said) > 1 or bare <= {"string", "str"}
+    if said and alone and bare <= TYPES and not set(said) & set(choices):
         raise Refused("placeholder", f"{said[0]!r} in place of every text")
+    if isinstance(value, dict) and (key := named_itself(value)) and value[key] not in choices:
+        raise Refused("placeholder", f"{value[key]!r} in place of a text")
+
+
+def named_itself(record: dict[str, Any]) -> str:
+    """Return a key whose value is but its name, as a template has it; or nothing.
+
+    That is <key>, [key] or {key}, or every value of several the name of its key.
+    """
+    for key, said in record.items():
+        if isinstance(said, str) and said[1:-1] == key and said[0] + said[-1] in ("<>", "[]", "{}"):
+            return key
+    own = len(record) > 1 and all(key == said for key, said in record.items())
+    return next(iter(record)) if own else ""
 
 
 def is_placeholder(text: str) -> bool:

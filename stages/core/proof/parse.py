@@ -11,6 +11,7 @@ from stages.core.proof.around import FENCE_LINE, check_margin, check_not_taken_b
 from stages.core.proof.lines import read_lines
 from stages.core.proof.meaning import is_draft
 from stages.core.proof.reading import read_object
+from stages.core.proof.rewritten import again
 from stages.core.proof.shape import is_schema, merged, spelled
 from stages.core.proof.strict import DECODER, strict
 from stages.core.proof.tokens import KEY
@@ -19,7 +20,13 @@ LONGEST_TO_MEND = 200_000
 LONGEST_TO_GUESS = 20_000
 MOST_OBJECTS = 8
 FIRST_KEY = re.compile(KEY)
-OBJECT = re.compile(r"[{｛](?!\{?\s?\w{1,40}\s?\}|｝)")  # but for the {word} of a template
+# But for the {word} of a template and the {1, 2} of a set; and a [ before a key and its sign.
+OBJECT = re.compile(
+    r"[{｛](?!\{?\s?[\w.]{1,40}(?:,\s?[\w.]{1,40}){0,12}\s?\}|｝)"
+    r"|\[(?=\s{0,40}([\"'])[\w-]{1,64}\1\s?(?::|=>))"
+)
+# Two backslashes: what a string of Python says by one.
+DOUBLY = re.compile(r"\\\\(?![\"\\])")
 EXTRA = re.compile(r"\s*[}\]][\s}\]]{0,3}(?=\Z|\s*[`~]|\s*\n|;)")
 CALL = re.compile(r"(?:[\w.]+\s*=\s*|return\s+)?(?:dict)?\((?=\s*[\w\"'])")
 
@@ -63,8 +70,8 @@ def mend(
     try:
         read, met = _objects(text, names, deeper, ended)
     except Refused as refused:
-        if again := begun_again(text):
-            return again, sorted(operations | {"begun_again"})
+        if found := again(text):
+            return found[0], sorted(operations | found[1])
         # A fence ends the object though its brace is missing; words may follow.
         fence = FENCE_LINE.search(text, text.find("{")) if refused.reason != "several" else None
         if not fence or "{" in text[fence.end() :] or "{" not in text[: fence.start()]:
@@ -120,6 +127,8 @@ def _objects(
     at = start
     while start >= 0:
         read, met, at = one(text, start)
+        if text[start - 1 : start] == text[at : at + 1] == "'" and DOUBLY.search(text[start:at]):
+            raise Refused("unproven", "a backslash that apostrophes around may have doubled", read)
         reads.append(read)
         alone.append(not met)
         if len(reads) > MOST_OBJECTS:
@@ -149,16 +158,6 @@ def _call(text: str, at: int) -> tuple[Any, set[str]]:
     """Read a record in parentheses, as the arguments of a call or in place of braces."""
     read, met, end = read_object(text[at:])
     return read, met | check_margin(text[at + end :], True, False, read)
-
-
-def begun_again(text: str) -> Any:
-    """Return the object that a text ends with, if all before it is that object's own beginning."""
-    for start in list(re.finditer(r"\n[ \t]*(?=\{)", text))[-3:]:
-        head, tail = text[: start.start()].strip(), text[start.end() :]
-        if tail.startswith(head) and len(head) < len(tail):
-            with suppress(ValueError):
-                return strict(tail)
-    return None
 
 
 def _in_object(ahead: str) -> bool:

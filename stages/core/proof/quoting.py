@@ -7,12 +7,19 @@ import re
 from collections.abc import Iterator
 
 # A path whose backslash may not have been doubled.
-PATH = re.compile(r"(?<![A-Za-z])[A-Za-z]:\\[bfnrt]")
+PATH = re.compile(r"(?<![A-Za-z])[A-Za-z]:\\[bfnrtx]")
 BARE, ESCAPED = re.compile(r'(?<!\\)"'), re.compile(r'\\"')
 # A backslash before a letter that JSON does not escape, nor any language to say a character.
-LITERAL = re.compile(r"\\(?![bfnrtu]|x[0-9a-fA-F]{2}|U[0-9a-fA-F]{8}|N\{)[A-Za-z]")
+LITERAL = re.compile(r"\\(?![bfnrtu]|x[0-9a-fA-F]|U[01]0|N\{)[A-Za-z]")
 # A raw line break before a small letter: perhaps a wrapped line, which meant a space.
 SMALL = re.compile(r"""\S[ \t\r]*\n\\?["'“(]?[^\W\d_A-Z]""")
+# Every further line indented: perhaps a wrapped text, unless code or a list is.
+INDENTED = re.compile(r"[^\n]*[^\s\n][^\n]*(?:\n(?:[ \t]{2,}|\t)[^\s\n][^\n]*|\n[ \t]*(?=\n))+\s*")
+HEAD_OF_CODE = re.compile(
+    r"\A(?:\W*(?:def|class|if|for|while|with|try|else|elif|async|do)\b[^\n]*:"
+    r"|[^\n]*(?:[{(\[>;]|\b(?:do|then|else|begin)))[ \t]*\n"
+    r"|\A[^\n]*\n[ \t]*(?:[-*+•] |\d{1,2}[.)] |[>|#])"
+)
 # The end of an object, or of a code block, on lines of its own.
 ENDED = re.compile(r"[}\]]\s*\n\s*\n|\n\s*```\s*(?:\n|\Z)")
 # A quote beside a colon, or a comma and a key: a part of the object that a string swallowed.
@@ -121,6 +128,11 @@ def breaks(raw: str) -> Iterator[int]:
     """Yield where the raw line breaks of a string are, but for those at its edges."""
     left = len(raw) - len(raw.lstrip())
     return (at for at in range(left, len(raw.rstrip())) if raw[at] == "\n")
+
+
+def indented(raw: str) -> bool:
+    """Tell whether the raw lines of a string are those of a text that was wrapped and indented."""
+    return bool("\n" in raw and INDENTED.fullmatch(raw) and not HEAD_OF_CODE.match(raw))
 
 
 def wrapped(text: str, breaks: list[int]) -> bool:

@@ -34,11 +34,16 @@ from stages.core.proof.keys import Keys
 from stages.core.proof.strings import CLOSERS, DOUBLE, SINGLE
 from stages.core.proof.tokens import (
     AFTER_ARGUMENT,
+    AFTER_BRACKETED,
     AFTER_ELEMENT,
     AFTER_ITEM,
     AFTER_MEMBER,
+    BRACKETED,
     COMMAS,
+    JOINED,
     JOINING_KEY,
+    LINE_ITEMS,
+    SECOND_BRACKET,
 )
 
 DEEPEST = 64
@@ -48,18 +53,28 @@ LAST = re.compile(
     r"""[^\s"'“”„«‘`({\[\\:,–—-]["'“”’»`」＂]\Z|[}\]]\Z|\b(?:true|false|null|None)\Z"""
 )
 NEEDS_WHOLE = frozenset({
-    "missing_brace", "missing_open_brace", "wrong_bracket", "extra_comma", "ellipsis",
+    "missing_brace", "missing_open_brace", "missing_open_bracket", "missing_inner_brace",
+    "wrong_bracket", "extra_comma", "ellipsis",
     "lines", "markup", "table", "merged", "other_object",
 })  # fmt: skip
 NEEDS_KNOWN = frozenset({
-    "missing_bracket", "missing_quote", "missing_colon", "joined_members", "bare_text",
+    "missing_bracket", "extra_bracket", "square_brackets", "missing_quote",
+    "missing_colon", "joined_members", "bare_text",
     "adjacent_strings",
 })  # fmt: skip
+AFTER_MEMBERS = {"}": AFTER_MEMBER, ")": AFTER_ARGUMENT, "]": AFTER_BRACKETED}
 CLOSING = {"{": "}", "｛": "}", "(": ")", "[": "]", "［": "]"}
 
 
 class Reader(Keys):
-    """One reading of a text."""
+    """One reading of a text.
+
+    in_list: the object that is read is an item of a list
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.in_list = False
 
     def value(self, after: re.Pattern[str], depth: int) -> Any:
         """Read a value; `after` is what may follow it."""
@@ -72,6 +87,10 @@ class Reader(Keys):
             raise self.fail("the text ends before a value", "truncated")
         if first in "{｛":
             return self.object(depth)
+        if first == "[" and BRACKETED.match(self.text, self.at):
+            return self.object(depth)
+        if first == "(" and (parts := JOINED.match(self.text, self.at)):
+            return self.parenthesised(parts)
         if first in "[［(":
             return self.array(depth)
         if first in CLOSERS:
@@ -85,9 +104,11 @@ class Reader(Keys):
     def object(self, depth: int) -> dict[str, Any]:
         """Read an object, from its bracket on."""
         close = CLOSING[self.text[self.at]]
-        after = AFTER_MEMBER if close == "}" else AFTER_ARGUMENT
+        after = AFTER_MEMBERS[close]
         if close == ")" or self.text[self.at] == "｛":
             self.operations.add("parentheses" if close == ")" else "full_width")
+        elif close == "]":
+            self.operations.add("square_brackets")
         self.at += 1
         record: dict[str, Any] = {}
         self.skip()
@@ -107,12 +128,21 @@ class Reader(Keys):
             if self.at == len(self.text):
                 raise self.fail("the text ends within the object", "truncated")
             key = self.key()
+            self.in_list, outer = False, self.in_list
             if key in record:
                 raise self.fail(f"the key {key!r} a second time", "duplicate_keys")
             record[key] = self.value(after, depth + 1)
+            self.in_list = outer
             before = self.at
             self.skip()
+            if isinstance(record[key], list) and close == "}":
+                self.second_bracket()
+            comma = self.at
             commas = self.commas()
+            if commas == 1 and self.in_list and close == "}" and self.peek() == "{":
+                self.operations.add("missing_inner_brace")
+                self.at = comma
+                return record
             if not commas and self.peek() not in (close, "", "]"):
                 if self.at > before:
                     self.operations.add("missing_comma")
@@ -120,6 +150,13 @@ class Reader(Keys):
                     self.operations |= {"missing_comma", "joined_members"}
                 else:
                     raise self.fail("no comma")
+
+    def second_bracket(self) -> None:
+        """Pass the bracket by which a list was closed a second time."""
+        if second := SECOND_BRACKET.match(self.text, self.at):
+            self.operations.add("extra_bracket")
+            self.at = second.end()
+            self.skip()
 
     def doubled(self, depth: int) -> dict[str, Any]:
         """Read an object whose braces are doubled, as templates escape them."""
@@ -177,6 +214,8 @@ class Reader(Keys):
 
     def array(self, depth: int) -> list[Any]:
         """Read a list, from its bracket on; only between objects may a comma be missing."""
+        if lines := LINE_ITEMS.match(self.text, self.at):
+            return self.line_items(lines)
         close = CLOSING[opening := self.text[self.at]]
         after = AFTER_ITEM if close == "]" else AFTER_ELEMENT
         if opening != "[":
@@ -193,7 +232,9 @@ class Reader(Keys):
                 return items
             if depth and items and commas == 1 and JOINING_KEY.match(self.text, self.at):
                 return self.unclosed_array(items)
+            outer, self.in_list = self.in_list, True
             items.append(self.value(after, depth + 1))
+            self.in_list = outer
             self.skip()
             if commas := self.commas():
                 if commas > 1:
@@ -220,7 +261,8 @@ def read_object(text: str) -> tuple[Any, set[str], int]:
     Raises: Refused.
     """
     reader = Reader(text)
-    read = reader.array(0) if text[0] in "[［" else reader.object(0)
+    listed = text[0] in "[［" and not BRACKETED.match(text)
+    read = reader.array(0) if listed else reader.object(0)
     if not quoting.escaping(reader.operations, reader.escapes):
         raise Refused("unproven", "a backslash that may be meant as one", read)
     if {"bare_text", "unquoted_key"} <= reader.operations and reader.quoted:

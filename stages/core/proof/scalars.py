@@ -1,21 +1,27 @@
 r"""Read what stands in no quotes: numbers, true, false and null, and texts that lost theirs.
 
 Numbers and words are read as JSON, JSON5, JavaScript and Python write them. A text without quotes
-is one only if nothing in it could be syntax, and if it is not like a word that was misspelled.
+is one only if nothing in it could be syntax, and if it is not like a word that was misspelled. And
+what a pattern tells as a whole: literals that Python joins in parentheses, a list an item a line.
 """
 
 import re
 from difflib import get_close_matches
 from typing import Any
 
+from stages.core.proof import quoting
+from stages.core.proof.strict import strict
 from stages.core.proof.strings import Strings
 from stages.core.proof.tokens import (
     AFTER_ELEMENT,
     AFTER_ITEM,
     BARE_TEXT,
+    IN_PARENTHESES,
     LOOSE_NUMBER,
+    NEXT_ITEM,
     NOT_FINITE,
     NUMBER,
+    ONE_LITERAL,
     UNDEFINED,
     UNOPENED,
     WORD,
@@ -80,6 +86,37 @@ class Scalars(Strings):
             raise self.fail("a text without quotes, and with no sure end")
         self.operations.add("bare_text")
         return said
+
+    def parenthesised(self, parts: re.Match[str]) -> str:
+        """Join the literals in parentheses, as Python does."""
+        self.operations |= {"parentheses", "concatenated"}
+        self.quoted = True
+        said: list[str] = []
+        for part in re.finditer(ONE_LITERAL, parts[0]):
+            self.at = parts.start() + part.start()
+            said.append(self.literal(IN_PARENTHESES, False, first=False))
+            if self.at != parts.start() + part.end():
+                raise self.fail("a quote that may end the string")
+        self.at = parts.end()
+        value = "".join(said)
+        if quoting.STRUCTURE.search(value):
+            raise self.fail("a value that looks like JSON")
+        return value
+
+    def line_items(self, lines: re.Match[str]) -> list[Any]:
+        """Take a list that has an item a line, with commas or without: no item is joined."""
+        items = []
+        for item in NEXT_ITEM.finditer(lines["items"]):
+            if not item["comma"] and item.end() < len(lines["items"]):
+                self.operations.add("missing_comma")
+            try:
+                items.append(strict(item["item"]))
+            except ValueError:
+                raise self.fail("an item that is no JSON") from None
+        self.quoted = True
+        self.escapes |= set(re.findall(r"\\(.)", lines["items"]))
+        self.at = lines.end()
+        return items
 
 
 def like_a_word(said: str) -> bool:

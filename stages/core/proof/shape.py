@@ -20,6 +20,7 @@ HOLDERS = frozenset({
     "message", "content", "choices", "output", "result", "response", "answer", "data", "json",
     "record", "value", "text", "final", "final_answer", "payload", "body", "tool_input",
 })  # fmt: skip
+ARGUMENTS = frozenset({"arguments", "args", "parameters", "input"})
 OF_A_SCHEMA = frozenset({
     "type", "properties", "required", "additionalProperties", "$schema", "title", "description",
     "$id", "strict",
@@ -27,7 +28,7 @@ OF_A_SCHEMA = frozenset({
 DEEPEST_ENVELOPE = 5
 
 
-def unwrapped(read: Any, names: frozenset[str]) -> tuple[Any, list[str]]:
+def unwrapped(read: Any, names: frozenset[str], closed: bool = False) -> tuple[Any, list[str]]:
     """Take a record out of what a schema does not know; return it and the operations.
 
     in_list:        a list of one, or of several that say the same (repeated)
@@ -37,7 +38,8 @@ def unwrapped(read: Any, names: frozenset[str]) -> tuple[Any, list[str]]:
     double_encoded: a JSON string in one of those
     merged, pairs:  one object a key, or a list of keys with their values
 
-    names: the keys that the schema knows
+    names:  the keys that the schema knows
+    closed: it allows no others
     """
     done: list[str] = []
     if isinstance(read, list) and read:
@@ -52,7 +54,10 @@ def unwrapped(read: Any, names: frozenset[str]) -> tuple[Any, list[str]]:
         return read, done
     if read.keys() & names:  # a call's `name` and the record's: only if all of it is within
         inner = opened(read, names, operations := [])
-        if isinstance(inner, dict) and names <= inner.keys():
+        fits = isinstance(inner, dict) and (
+            names <= inner.keys() or (closed and called(read, inner, names))
+        )
+        if fits:
             return inner, [*done, *operations, "envelope"]
         return read, done
     if len(read) == 1:
@@ -71,6 +76,13 @@ def unwrapped(read: Any, names: frozenset[str]) -> tuple[Any, list[str]]:
     if inner is not None:
         return inner, [*done, *operations, "envelope"]
     return read, [each for each in done if each != "double_encoded"]
+
+
+def called(read: dict[str, Any], inner: dict[str, Any], names: frozenset[str]) -> bool:
+    """Tell whether an object is a call by its name, and a record that knows it, too, all of it."""
+    held = read.keys() - names
+    call = read.keys() & names == {"name"} and len(held) == 1 and held <= ARGUMENTS
+    return call and "name" in inner and inner.keys() <= names
 
 
 def decoded(text: str) -> Any:

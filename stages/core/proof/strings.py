@@ -8,12 +8,12 @@ where the space between two words shows that this was meant.
 
 import re
 
-from stages.core.proof import Refused, quoting
+from stages.core.proof import quoting
+from stages.core.proof.escapes import Escapes
 from stages.core.proof.tokens import (
     AFTER_ELEMENT,
     AFTER_ITEM,
     AFTER_KEY,
-    HEX4,
     JOINING_KEY,
     NOTHING,
     PLUS,
@@ -26,35 +26,11 @@ CLOSERS = {'"': '"”', "'": "'", "“": "“”", "”": "“”", "„": "“�
            "「": "」", "＂": "＂"}  # fmt: skip
 STYLES = {"'": "single_quotes", "`": "backticks"}  # every other: smart_quotes
 STOPS = {opener: re.compile(rf"[^{closers}\\\x00-\x1f]*") for opener, closers in CLOSERS.items()}
-ESCAPES = {'"': '"', "'": "'", "`": "`", "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n",
-           "r": "\r", "t": "\t", "“": "“", "”": "”", "’": "’", "»": "»"}  # fmt: skip
 ITEMS = (AFTER_ITEM, AFTER_ELEMENT)
 
 
-class Strings:
-    """The part of the reader that reads strings.
-
-    text, at:   what is read, and where the reader stands
-    operations: what was mended so far
-    escapes:    the letters behind backslashes
-    breaks:     raw line breaks within a value, not at its edges
-    quoted:     a value stood in quotes
-    bare:       how many backslashes were text
-    """
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.at = 0
-        self.operations: set[str] = set()
-        self.escapes: set[str] = set()
-        self.breaks: list[int] = []
-        self.quoted = False
-        self.bare = 0
-
-    def fail(self, what: str, reason: str = "unproven") -> Refused:
-        """Return a refusal that says where."""
-        around = self.text[max(0, self.at - 20) : self.at + 20]
-        return Refused(reason, f"{what} at character {self.at}, near {around!r}")
+class Strings(Escapes):
+    """The part of the reader that reads strings."""
 
     def string(self, after: re.Pattern[str], key: bool = False) -> str:
         """Read a string, from its quote on; `after` is what may follow it."""
@@ -105,6 +81,8 @@ class Strings:
             self.at += 1
         raw, value = text[start : self.at], self.meant(said, bare)
         self.at += 3
+        if quoting.indented(raw):
+            raise self.fail("lines that may be one, wrapped and indented")
         own = value[:1] == quotes[0] or value[-1:] == quotes[0]
         if own and (value.count(quotes[0]) % 2 or value[-2:] == quotes[:2]):
             raise self.fail("three quotes that may be something else")
@@ -171,13 +149,6 @@ class Strings:
             raise self.fail("a backslash that may be meant as one")
         return value
 
-    def meant(self, said: list[str], bare: int) -> str:
-        r"""Return the text; where a backslash is one, nobody means a form feed by `\frac`."""
-        value = "".join(said)
-        if self.bare > bare:
-            value = value.replace("\b", "\\b").replace("\f", "\\f")
-        return value
-
     def closes(self, start: int) -> bool:
         """Tell whether ” may close what a straight quote opened: only if nothing opened it."""
         return "“" not in self.text[start : self.at]
@@ -237,6 +208,8 @@ class Strings:
             raise self.fail("a value to be filled in")
         if quoting.backslash_meant(raw, opened != DOUBLE):
             raise self.fail("a backslash that may be meant as one")
+        if quoting.indented(raw):
+            raise self.fail("lines that may be one, wrapped and indented")
         if re.search(r"[\n\r\t]", raw) and opened != BACKTICK:
             self.operations.add("raw_newline")
             if quoting.ENDED.search(raw):
@@ -247,40 +220,3 @@ class Strings:
         looks = quoting.SWALLOWED if not inner and opened in STYLES else quoting.STRUCTURE
         if looks.search(value):
             raise self.fail("a value that looks like JSON")
-
-    def escape(self) -> str:
-        r"""Read an escape. `\'` can only mean an apostrophe; `\alpha` a backslash; others: refused.
-
-        A backslash before a letter that no language escapes is one; that every other backslash of
-        the text is one, too, is for `quoting.escaping` to tell.
-        """
-        letter = self.text[self.at + 1 : self.at + 2]
-        if letter == "u":
-            return self.unicode()
-        if letter in ESCAPES and letter:
-            if letter in "'`“”’»":
-                self.operations.add("invalid_escape")
-            self.escapes.add(letter)
-            self.at += 2
-            return ESCAPES[letter]
-        if quoting.LITERAL.match(self.text, self.at):
-            self.operations.add("bare_backslash")
-            self.bare += 1
-            self.at += 1
-            return "\\"
-        raise self.fail("an escape that JSON does not know")
-
-    def unicode(self) -> str:
-        r"""Read `\uXXXX`, and the second half of a pair."""
-        digits = HEX4.match(self.text, self.at + 2)
-        if not digits:
-            raise self.fail("an escape that JSON does not know")
-        self.escapes.add("u")
-        self.at += 6
-        code = int(digits[0], 16)
-        if 0xD800 <= code < 0xDC00 and self.text[self.at : self.at + 2] == "\\u":
-            low = HEX4.match(self.text, self.at + 2)
-            if low and 0xDC00 <= (second := int(low[0], 16)) < 0xE000:
-                self.at += 6
-                return chr(0x10000 + ((code - 0xD800) << 10) + (second - 0xDC00))
-        return chr(code)

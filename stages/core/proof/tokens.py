@@ -43,8 +43,13 @@ MEMBER_END = (
     rf"{GAP}(?:{ENDS}|\]{BLANK}*\Z|{ONE_OR_TWO}(?:{ENDS}|\.\.\.|…|{KEY}|{UNSIGNED}))"
     rf"|(?:{BLANK}|\\n){GAP}{SURE_KEY}"
 )
-AFTER_MEMBER = re.compile(rf"{MEMBER_END}|{QUOTED_KEY}")
+AFTER_MEMBER = re.compile(rf"{MEMBER_END}|{QUOTED_KEY}|,\s*\{{\s*{QUOTED_KEY}")
 AFTER_ARGUMENT = re.compile(rf"{GAP}(?:\)|{ONE_OR_TWO}(?:\)|{KEY}))|{BLANK}{GAP}{KEY}")
+# In square brackets in place of braces, as PHP and Swift write a record.
+AFTER_BRACKETED = re.compile(rf"{GAP}(?:\]|{ONE_OR_TWO}(?:\]|{KEY}))|{BLANK}{GAP}{KEY}")
+BRACKETED = re.compile(rf"\[{GAP}(?:{SURE_KEY})")
+# A list closed by two brackets.
+SECOND_BRACKET = re.compile(rf"\](?={BLANK}*(?:\}}|,{BLANK}*{QUOTED_KEY}))")
 ITEM = r"""u?["']|["'“”„«‘`「＂\[{(｛［+.\d-]|(?i:true|false|null|none|nil)\b"""
 AFTER_ITEM = re.compile(rf"{GAP}(?:[\]］]|{ONE_OR_TWO}(?:[\]］]|{ITEM}|{KEY}))")
 AFTER_ELEMENT = re.compile(rf"{GAP}(?:\)|{ONE_OR_TWO}(?:\)|{ITEM}))")
@@ -80,3 +85,13 @@ PLUS = re.compile(r"""\s*\+\s*(?=["'`])""")
 SPACED_PLUS = re.compile(r"""\s+\+\s+(?=["'`])""")  # in a list, where a comma is nearer
 NOTHING = re.compile(r"""\s*\n\s*(?=["'])""")
 HEX4 = re.compile(r"[0-9a-fA-F]{4}")
+# Literals that Python joins in parentheses, each whole; and a list with an item a line.
+ONE_LITERAL = r"""(?:'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*")"""
+JOINED = re.compile(rf"\(\s*{ONE_LITERAL}(?:\s*(?:\n|\+)\s*{ONE_LITERAL}){{1,200}}\s*,?\s*\)")
+IN_PARENTHESES = re.compile(r"\s*[\n+),]")
+LINE_ITEM = r"""(?:"(?=[^\s"])(?:[^"\\\n]|\\.)*(?<!\s)"|-?\d+(?:\.\d+)?|true|false|null)"""
+LINE_ITEMS = re.compile(
+    rf"\[[ \t]*\n\s*(?P<items>{LINE_ITEM}(?:(?:[ \t]*,)?[ \t]*\n\s*{LINE_ITEM}){{1,5000}})"
+    r"(?:[ \t]*,)?\s*\]"
+)
+NEXT_ITEM = re.compile(rf"(?P<item>{LINE_ITEM})(?P<comma>[ \t]*,)?\s*")

@@ -95,8 +95,12 @@ def test_the_spelling_does_not_hang_on_the_order_of_a_set():
         ("breaks", "a<br>b", "a\nb"),
         ("breaks", "a  <br />  <br/>\n b", "a\n\nb"),
         ("breaks", " a <b> ", " a <b> "),
+        ("breaks", "a <BR/> b<Br>c", "a\nb\nc"),
         ("entities", "a &amp; b &lt;", "a & b <"),
         ("entities", "&#" + "9" * 5_000 + ";", "&#" + "9" * 5_000 + ";"),
+        ("entities", "&#8217;&#x2019;&notin;", "\u2019\u2019\u2209"),
+        ("entities", "see ?a=1&copy=2&region=3", "see ?a=1&copy=2&region=3"),
+        ("entities", "&notanentity; &#1;", "&notanentity; &#1;"),
         ("trim", "\n a b\t", "a b"),
     ],
 )
@@ -109,6 +113,13 @@ def test_normalisations(name, before, after):
 def test_an_entity_that_is_no_character_is_refused(checked):
     with pytest.raises(Refused, match="broken_text"):
         checked(said(agree="a &#0; b", disagree="y"), normalise=["entities"])
+
+
+@pytest.mark.parametrize("entity", ["&#1;", "&#" + "9" * 5_000 + ";", "&#12345678;", "&noti;"])
+def test_an_entity_that_stands_for_nothing_is_not_left_out(checked, entity):
+    for allowed in ([], ["entities"]):
+        with pytest.raises(Refused, match=r"entities|broken_text"):
+            checked(said(agree=f"a {entity} b", disagree="y"), normalise=allowed)
 
 
 def test_aliases_must_lead_from_outside_to_a_key(schema):

@@ -14,7 +14,7 @@ from random import Random
 import pytest
 
 from stages.core.proof import Refused
-from stages.generate.malform import KINDS, members, plain, quoted
+from stages.generate.offline.malform import KINDS, members, plain, quoted
 
 KEYS = ("agree", "disagree")
 PROSE = ["the plot", "was", "dull", "and", "bold", '"gripping"', "it's", "fine.", "Really,", "É"]

@@ -11,7 +11,7 @@ import pytest
 
 from stages.core import proof
 from stages.core.proof import OPERATIONS, Refused
-from stages.core.proof.meaning import check_characters
+from stages.core.proof.characters import check_characters
 from stages.core.proof.parse import mend
 from stages.core.proof.reading import NEEDS_KNOWN, NEEDS_WHOLE
 from stages.core.proof.strict import strict
@@ -310,8 +310,10 @@ def test_a_good_text_is_not_refused(checked, text):
 
 
 def test_what_the_schema_says_is_no_value(checked, schema):
-    told = {"agree": {"type": "string",
-    "description": "A reply that agrees"}, "kind": {"enum": ["...", "a"]}}
+    told = {
+        "agree": {"type": "string", "description": "A reply that agrees"},
+        "kind": {"enum": ["...", "a"]},
+    }
     changed = schema | {"properties": told, "required": ["agree"]}
     with pytest.raises(Refused, match="description"):
         checked('{"agree": "A reply that agrees", "kind": "a"}', schema=changed)

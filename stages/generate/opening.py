@@ -1,28 +1,52 @@
 """What stands between a request and the journal: the names of its questions, and the objections."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stages.core.errors import Fault, InputError
-from stages.core.jsonl import read_json
+from stages.core.jsonl import numbered_rows, read_json
 from stages.core.proof import REASONS
 from stages.generate.dialogue import Dialogue, Name, Objection, whole
 from stages.generate.journal import Journal
-from stages.generate.requests import stream
+from stages.generate.requests import fault_of, refuse
 
 if TYPE_CHECKING:
-    from stages.generate.offline import Offline
+    from stages.generate.offline.server import Offline
 
 # What the same question again will not change.
 HOPELESS = {"no_reply", "length", "content_filter"}
 
 
+def truths(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield what is known of the requests.
+
+    Raises: InputError, at the end, with every line that tells nothing.
+    """
+    faults = []
+    for number, row in numbered_rows(path):
+        if isinstance(row, Fault):
+            faults.append(row)
+        elif (
+            isinstance(row, dict)
+            and isinstance(row.get("request"), str)
+            and isinstance(row.get("record"), dict)
+        ):
+            yield row
+        else:
+            what, expected = "no record of a request", '{"request": "...", "record": {...}}'
+            faults.append(Fault(f"{path}:{number}", what, expected, "dvc repro prompt"))
+    refuse(path, faults)
+
+
 def offline_teacher(requests: Path, truth: Path, params: dict[str, Any]) -> "Offline":
     """Return the offline teacher, which knows the truth of the requests."""
-    from stages.generate.offline import Offline
+    from stages.generate.offline.server import Offline
 
     teacher = Offline(params["offline"], params["seed"]["data"])
-    teacher.learn(stream(requests), stream(truth))
+    # `lacking` tells what is wrong with a request.
+    sound = (row for _, row in numbered_rows(requests) if fault_of(row) is None)
+    teacher.learn(sound, truths(truth))
     return teacher
 
 
@@ -31,7 +55,7 @@ def offline(requests: Path, truth: Path, params: dict[str, Any]) -> Any:
 
     Raises: InputError when there is no truth to answer from.
     """
-    from stages.generate.offline import serving
+    from stages.generate.offline.server import serving
 
     teacher = offline_teacher(requests, truth, params)
     if not teacher.records:
@@ -44,7 +68,7 @@ def offline(requests: Path, truth: Path, params: dict[str, Any]) -> Any:
 def naming(requests: Path, truth: Path, params: dict[str, Any]) -> Name:
     """Return what names the reply to a request in the journal: the request's id.
 
-    The offline teacher's are named by what they say, too (`stages.generate.offline.Offline.name`).
+    The offline teacher's are named by what they say, too (`Offline.name`).
     """
     offline = {each["name"] for each in params["teachers"] if each["base_url"] == "offline"}
     if not offline:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from stages.core import entry
 from stages.core.errors import Fault, TeacherError
-from stages.generate.batch_api import ENDED, BatchApi
+from stages.generate.batches.api import ENDED, BatchApi
+from stages.generate.batches.drafts import Draft, spell
+from stages.generate.batches.fates import Fates
+from stages.generate.batches.submitted import Submitted, accept, close, intend, submitted
 from stages.generate.budget import Budget
 from stages.generate.client import Teacher
 from stages.generate.completion import filtered
 from stages.generate.dialogue import Dialogue
-from stages.generate.drafts import Draft, spell
-from stages.generate.fates import Fates
 from stages.generate.journal import Journal
-from stages.generate.submitted import Submitted, accept, close, intend, submitted
 from stages.generate.verdict import FILTERED, Verdict
 
 if TYPE_CHECKING:

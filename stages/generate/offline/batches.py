@@ -14,7 +14,7 @@ from stages.core.digest import digest
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from stages.generate.offline import Offline
+    from stages.generate.offline.server import Offline
 
 ENDPOINT = "/v1/chat/completions"
 LARGEST = 2**28  # bytes of a request: a file of 200 MB fits

@@ -4,7 +4,7 @@ import json
 import tempfile
 from typing import IO, Any
 
-from stages.generate.batch_api import ENDPOINT
+from stages.generate.batches.api import ENDPOINT
 
 MOST_QUESTIONS, MOST_BYTES = 50_000, 200_000_000  # of a file, by the API
 

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from stages.core.digest import digest
 from stages.core.holdout import position
-from stages.generate.malform import malform, plain
-from stages.generate.offline_batches import LARGEST, Batches
+from stages.generate.offline.batches import LARGEST, Batches
+from stages.generate.offline.malform import malform, plain
 
 if TYPE_CHECKING:
     from aiohttp import web

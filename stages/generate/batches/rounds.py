@@ -15,9 +15,9 @@ from typing import Any
 
 from stages.core import entry
 from stages.core.errors import Fault, TeacherError
+from stages.generate.batches.desk import Desk
 from stages.generate.budget import Budget
 from stages.generate.client import Teacher
-from stages.generate.desk import Desk
 from stages.generate.dialogue import Dialogue
 from stages.generate.journal import Journal
 

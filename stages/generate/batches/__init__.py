@@ -1,0 +1,1 @@
+"""Asking through the Batch API: `rounds.py` drives, `desk.py` hands in and collects."""
