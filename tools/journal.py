@@ -16,9 +16,10 @@ from typing import Any
 from stages.core import entry
 from stages.core.errors import Fault, InputError
 from stages.core.jsonl import numbered_rows, replacing
-from stages.generate.entries import VERSION, checksum, is_reply, spell
+from stages.generate.entries import NAME, VERSION, checksum, is_reply, spell
 from stages.generate.journal import Journal, location
 from stages.generate.requests import quoted, refuse
+from stages.generate.unanswered import noted
 from tools.estimate import project
 
 TYPES: dict[str, tuple[type, ...]] = {
@@ -31,6 +32,7 @@ TYPES: dict[str, tuple[type, ...]] = {
     "cost_usd": (int, float, NoneType),
     "error": (NoneType,),
 }
+LONGEST_ERROR = 200
 MANY = 1000  # more re-asks than any journal holds
 NO_LIMIT = 2**53  # tokens, or usd: more than any reply has
 
@@ -57,6 +59,14 @@ def exported(journal: Journal, names: list[str]) -> Iterator[str]:
             yield line(body | {"v": VERSION})
 
 
+def errors(journal: Journal, names: set[str] | None) -> Iterator[str]:
+    """Yield the lines of what had no answer when it was asked last; None: of all questions."""
+    for name, error in sorted(noted(journal).items()):
+        if (names is None or name in names) and journal.reply(name) is None:
+            told = {"unanswered": {"question": name, "error": error}}
+            yield line({"note": told, "v": VERSION})
+
+
 def export(file: Path, *, everything: bool) -> None:
     """Write the replies to the present requests, re-asks included, or all that the journal holds.
 
@@ -68,21 +78,24 @@ def export(file: Path, *, everything: bool) -> None:
         raise InputError(Fault(str(file), "is the journal itself", "a file for git", then))
     with closing(Journal(location())) as journal:
         journal.refresh()
+        lacking: set[str] | None = None
         if everything:
             names = list(journal.names())
         else:
             requests, dialogue, _ = project(journal, reask=MANY)
-            names = [
-                question.name
-                for request in requests()
-                for question, reply, _ in dialogue.turns(request)
-                if reply is not None
-            ]
+            names, lacking = [], set()
+            for request in requests():
+                for question, reply, _ in dialogue.turns(request):
+                    if reply is None:
+                        lacking.add(question.name)
+                    else:
+                        names.append(question.name)
         if not names:
             what = "holds no reply" + ("" if everything else " to the questions of the recipe")
             raise InputError(Fault(str(journal.path), what, then="dvc repro generate"))
         with replacing(file) as out:
             count = sum(out.write(each + "\n") > 0 for each in exported(journal, names))
+            out.writelines(each + "\n" for each in errors(journal, lacking))
     entry.say("journal", f"{count:,} replies in {file}")
 
 
@@ -100,7 +113,9 @@ def fault_of(value: Any) -> tuple[str, str] | None:
         return "no line of a journal", '{"entry": {...}, "sha": "..."}'
     if (version := body.get("v")) != VERSION:
         return f"an entry of version {quoted(version)}", f"version {VERSION}"
-    if isinstance(body.get("note"), dict):
+    if isinstance(note := body.get("note"), dict):
+        if (told := note.get("unanswered")) is not None and not is_error(told):
+            return "a note that is none", '{"unanswered": {"question": ..., "error": ...}}'
         return None
     if not is_reply(body) or not proper(body["max_tokens"], (int,)):
         return "an entry that is no reply", "request, max_tokens and reply"
@@ -119,8 +134,18 @@ def fault_of(value: Any) -> tuple[str, str] | None:
     return None
 
 
+def is_error(told: Any) -> bool:
+    """Tell whether a value says why a question had no answer."""
+    return (
+        isinstance(told, dict)
+        and told.keys() == {"question", "error"}
+        and all(isinstance(each, str) and len(each) <= LONGEST_ERROR for each in told.values())
+        and NAME.fullmatch(told["question"]) is not None
+    )
+
+
 def entries(file: Path) -> Iterator[dict[str, Any]]:
-    """Yield the replies of a file that holds nothing else, notes of a journal apart.
+    """Yield the replies of a file, and what had no answer; a journal's notes of batches apart.
 
     Raises: InputError, at the end, with every line that is none.
     """
@@ -131,7 +156,7 @@ def entries(file: Path) -> Iterator[dict[str, Any]]:
             faults.append(replace(value, then=then))
         elif wrong := fault_of(value):
             faults.append(Fault(f"{file}:{number}", *wrong, then))
-        elif "note" not in value["entry"]:
+        elif "unanswered" in value["entry"].get("note", {"unanswered": ""}):
             yield value["entry"]
     refuse(file, faults)
 
@@ -143,13 +168,19 @@ def bring(file: Path) -> None:
     """
     if file.exists() and not file.is_file():  # a pipe could not be read twice
         raise InputError(Fault(str(file), "is no file", "a file that export wrote"))
-    count = sum(1 for _ in entries(file))
+    count = sum("reply" in each for each in entries(file))
     waiting = "a run is asking and holds the journal; waiting for it to end"
     with (
         closing(Journal(location())) as journal,
         journal.locked(lambda: entry.say("journal", waiting)),
     ):
+        before = noted(journal)
         for body in entries(file):
+            if "note" in body:
+                told = body["note"]["unanswered"]
+                if told["question"] not in before:
+                    journal.note({"unanswered": told})
+                continue
             cut = body["reply"]["finish_reason"] == "length"
             # A whole reply takes the place of any that a limit cut.
             if not journal.has(body["request"], body["max_tokens"] if cut else NO_LIMIT):

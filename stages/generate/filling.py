@@ -21,6 +21,7 @@ from stages.generate.estimate import dollars, summary
 from stages.generate.opening import offline
 from stages.generate.requests import keys, lacking
 from stages.generate.survey import Outlook, survey
+from stages.generate.unanswered import note, replayed
 
 
 async def ask_lacking(
@@ -99,6 +100,11 @@ def fill(
     wanted = lacking(requests, dialogue)
     if not wanted:
         return {}
+    errors = replayed(stream_rows(requests), dialogue, params["teachers"], params["generate"])
+    if errors is not None:
+        alone = "no key, and nothing is lacking but what had no answer before"
+        entry.say("generate", f"{alone}: {len(errors)} replies stay without one")
+        return errors
     # Before the lock and before a cent: a missing key or price is told now.
     keys(wanted, params["teachers"])
     check_prices(params["generate"], params["teachers"], wanted)
@@ -126,6 +132,7 @@ def fill(
             if budget.exhausted and params["generate"]["on_budget"] == "stop":
                 count = sum(1 for _ in stream_rows(requests))
                 raise over_budget(looked(), count, budget)
+            note(stream_rows(requests), dialogue, errors)
             return errors
         except BaseException:
             kept = f"stopped; {journal.appended} replies arrived in this run and are kept"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.core.errors import InputError
+from stages.core.errors import InputError, TeacherError
 from stages.generate.journal import Journal, encode
 from tools import journal
 
@@ -244,3 +244,47 @@ def test_the_commands_are_spelled_as_documented(exported):
     ):
         done = subprocess.run([*run, *words], capture_output=True, text=True, check=True)
         assert told in done.stdout
+
+
+def test_a_clone_without_a_key_has_the_same_rows_without_an_answer(asked, capsys):
+    asked.fill(*TEXTS[:2])
+    name = asked.requests[4]["id"]
+    with closing(Journal(asked.journal)) as held, held.locked(print):
+        held.note({"unanswered": {"question": name, "error": "http_400"}})
+        held.note({"unanswered": {"question": "f" * 16, "error": "http_413"}})
+    with pytest.raises(TeacherError, match="SOME_KEY is not set"):
+        asked.generate()  # the offline teacher's are to be asked for, too
+    asked._monkeypatch.setenv("SOME_KEY", "k")
+    with closing(Journal(asked.journal)) as held, held.locked(print):
+        held.refresh()
+        _, dialogue, _ = journal.project(held, reask=0)
+        for request in asked.requests[1::2]:
+            held.append(dialogue.pending(request).name, 256, asked.reply('{"agree": "a"}'))
+    asked._monkeypatch.delenv("SOME_KEY")
+    built = asked.generate()
+    assert [row["error"] for row in map(json.loads, built.splitlines())].count("http_400") == 1
+    journal.export(FILE, everything=False)
+    assert len(asked.lines(FILE)) == 6
+    journal.export(Path("all.jsonl"), everything=True)
+    assert len(asked.lines(Path("all.jsonl"))) == 7
+    asked.use(Path("clone") / "journal.jsonl")
+    journal.bring(FILE)
+    assert "5 replies in replies/paid.jsonl: 5 new" in capsys.readouterr().out
+    assert asked.generate() == built
+    assert asked.attempts() == 0
+    assert "no key, and nothing is lacking but" in capsys.readouterr().out
+    journal.bring(FILE)
+    with closing(Journal(Path("clone") / "journal.jsonl")) as clone:
+        clone.refresh()
+        assert list(clone.notes()) == [{"unanswered": {"question": name, "error": "http_400"}}]
+
+
+@pytest.mark.parametrize(
+    "told", ["x", {"question": "f" * 16}, {"question": "../x", "error": "e"},
+             {"question": "f" * 16, "error": "e" * 500}]
+)  # fmt: skip
+def test_a_note_that_is_none_does_not_come_in(asked, told):
+    FILE.parent.mkdir(exist_ok=True)
+    FILE.write_bytes(encode({"v": 1, "note": {"unanswered": told}}))
+    with pytest.raises(InputError, match="a note that is none"):
+        journal.bring(FILE)

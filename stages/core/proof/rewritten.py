@@ -12,6 +12,7 @@ from typing import Any
 
 from stages.core.proof import Refused
 from stages.core.proof.around import check_margin, check_not_taken_back
+from stages.core.proof.characters import strings
 from stages.core.proof.reading import read_object
 from stages.core.proof.strict import DECODER, strict
 
@@ -101,12 +102,9 @@ def undoubled(text: str) -> Any:
     """Return the object of a text whose quotes within values are doubled, in pairs; or None."""
     if '""' not in text or '\\"' in text:
         return None
-    changed = DOUBLED.sub('\\\\"', text)
-    if changed == text or any(
-        part.count('\\"') % 2 for part in re.findall(r'"(?:[^"\\\n]|\\.)*"', changed)
-    ):
-        return None
-    return whole(changed)
+    read = whole(DOUBLED.sub('\\\\"', text))
+    paired = read is not None and not any(said.count('"') % 2 for said in strings(read))
+    return read if paired else None
 
 
 def begun_again(text: str) -> Any:
