@@ -11,7 +11,7 @@ from typing import Any
 
 from stages.core.proof import Refused
 
-CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffd]")
+CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffd]")
 # A backslash of LaTeX or of a path that was read as an escape: a carriage return alone, a tab
 # before `heta`, a tab or a line break within C:\new\table.
 NO_WORD = r"(?:emp|mp|ests?|ools?|xt|ypes?|imes?|okens?|argets?|emplates?|utorials?|emporary)\b"
@@ -33,7 +33,7 @@ FORMULA = re.compile(r"\$[^$]*(?:[\t\n](?:o|an|op|u|i|e|ot|eq|le|ge)\b)[^$]*\$")
 MAY_BE_MOJIBAKE = re.compile("[ÃÂâÄÅÈð]")
 MOJIBAKE = re.compile(
     "Ã[¡-ª¬-º¼-¿\xa0\x80-\x9f€‚ƒ„†‡ˆ‰Š‹Œ‘•˜š›œžŸ§¨©]|Â[¡-ª¬-º¼-¿\xa0]|â€[\x80-\xbf“”™œ˜¦¢¹º]"
-    "|Ä[ƒ‚™‡„\x81\x8d]|[ÄÅ][Ÿ¡-ª¬-º¼-¿\x81]|È[™›˜š]|ðŸ[\x80-\xbf˜™‘’“”¤¥¦š€]"
+    "|Ä[ƒ‚™‡„\x81\x8d]|[ÄÅ][Ÿ¡-ª¬-º¼-¿\x81]|È[™›˜š]|(?<=[a-z])Ã[«»]|â‚¬|ðŸ[\x80-\xbf˜™‘’“”¤¥¦š€]"
 )
 # An escape that was escaped: caf\u00e9, it\u2019s, and a line break between two sentences.
 LETTER = re.compile(
@@ -58,6 +58,8 @@ BARE_QUOTE, BARE_APOSTROPHE = re.compile(r"(?<!\\)\""), re.compile(r"(?<!\\)'")
 PROGRAM = re.compile(r"[(=,\[+]\s?'|[(=\[+{]\s?\"|[;{}]\s*\n|=>|\bdef \w|\w\(\w*\)")
 CODE_SPAN = re.compile(r"```[\s\S]*?(?:```|\Z)|`[^`]*`")
 SPEAKS_OF_ESCAPES = re.compile(r"(?i)unicode|escap|code ?points?|regex|characters?\b|U\+|encod")
+# The escapes of a URL, in what is none.
+PERCENT, NO_PART = re.compile(r"%(?:20|2C|27|3F|22|0A|3A|21)"), re.compile(r"[\s/\\=]|www\.")
 # A question mark in place of a letter: near an end within a word, or at the head of one.
 WITHIN_A_WORD = re.compile(
     r"\b[^\W\d_]{1,2}\?[^\W\d_A-Z]|[^\W\d_]\?[^\W\d_A-Z]{1,2}(?:\b|\?)"  # not Who?what?
@@ -95,6 +97,8 @@ def check_characters(value: Any) -> None:
             raise Refused("broken_text", f"{bad[0]!r}, perhaps a backslash, in {text[:60]!r}")
         if "\\" in text and (bad := escaped_twice(text)):
             raise Refused("broken_text", f"{bad!r} was escaped twice in {text[:60]!r}")
+        if "%" in text and of_an_address(text):
+            raise Refused("broken_text", f"escapes of a URL in {text[:60]!r}")
         if "?" in text:
             asked.append(text)
         if text.isascii() or not MAY_BE_MOJIBAKE.search(text):
@@ -103,6 +107,11 @@ def check_characters(value: Any) -> None:
             raise Refused("broken_text", f"{bad[0]!r}, perhaps of another encoding, {text[:60]!r}")
     if asked and (bad := in_place_of_letters(asked)):
         raise Refused("broken_text", f"question marks in place of letters, as in {bad!r}")
+
+
+def of_an_address(text: str) -> bool:
+    """Tell whether a text is written as a part of an address: no spaces, but %20 and its kind."""
+    return len(PERCENT.findall(text)) > 1 and not NO_PART.search(text)
 
 
 def escaped_twice(text: str) -> str:

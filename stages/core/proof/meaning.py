@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 from stages.core.proof import Refused
 from stages.core.proof.characters import strings
 from stages.core.proof.schema import Schema
+from stages.core.proof.strict import strict
 
 ENTITY = re.compile(r"&(?:#[0-9]+|#[xX][0-9a-fA-F]+|[A-Za-z]\w{1,30});")
 ASKED = r"(?:insert|your|placeholder|fill|todo|tbd|here|goes|replace|add|enter|write|provide)"
 KIND = r"(?:text|string|value|name|title|response|answer|content|number|integer|description)"
 PLACEHOLDER = re.compile(
-    rf"""\s*(?:[\[(<]?\s*(?:\.{{2,}}|…)\s*[\])>]?|_{{3,}}|\{{\{{?\s*[\w.]+\s*\}}?\}}|\$\{{\w+\}}
+    rf"""\s*(?:[\[(<]?\s*(?:\.{{2,}}|…)\s*[\])>]?|_{{3,}}|-{{2,}}|\?{{3,}}|\{{\{{?\s*[\w.]+\s*\}}?\}}|\$\{{\w+\}}
     |<(?:[^<>=/]*\b{ASKED}\b[^<>=]*|{KIND}|[^<>=/]*[ _]{KIND}|[a-z]+[ _][a-z _]+)>
     |\[(?:[^\[\]]*\b{ASKED}\b[^\[\]]*|{KIND}|[^\[\]]*[ ]{KIND})\]
     |[(]?(?:TODO|TBD|TBA|TBC|FIXME)(?::[^\n]*)?[)]?|\[object[ ]Object\]|undefined
@@ -29,9 +30,10 @@ PLACEHOLDER = re.compile(
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
 MAY_STAND = re.compile(
-    r"\s*(?:[.…_{$<\[(]|TODO|TB[ACD]\b|FIXME|\Z|placeholder|undefined|(?i:your|insert|add|put|write"
+    r"\s*(?:[.…_{$<\[(?-]|TODO|TB[ACD]\b|FIXME|\Z|placeholder|undefined|(?i:your|insert|add|put|write"
     rf"|enter|the|lorem|to|sample|example|dummy|placeholder|{KIND})\s)"
 )
+QUOTED = re.compile(r'"[^"]+"|“[^“”]+”')
 LONGEST_PLACEHOLDER = 300
 TYPES = frozenset({"string", "text", "str", "number", "integer", "boolean", "bool", "value"})
 
@@ -107,15 +109,29 @@ def check_meaning(value: Any, schema: Schema | None = None, mended: bool = False
             raise Refused("placeholder", f"{text[:60]!r} is the schema's description")
         if text and text not in choices and is_placeholder(text):
             raise Refused("placeholder", f"{text!r} in place of a text")
+        if text.startswith("{") and schema and schema.names and holds(text, schema):
+            raise Refused("unproven", f"a record within a value: {text[:60]!r}")
         part = swallowed[mended].search(text) if ":" in text or "=" in text else None
         if part and part[1] not in strings(value):  # else the text only speaks of it
             raise Refused("unproven", f"a value that holds {part[0]!r}, another member")
+    if len(said) > 1 and all(QUOTED.fullmatch(text) for text in said):
+        raise Refused("broken_text", "every text stands in quotes, which may be no part of it")
     bare = {text.strip(" <>[]{}.").lower() for text in said}
     alone = len(said) > 1 or bare <= {"string", "str"}
     if said and alone and bare <= TYPES and not set(said) & set(choices):
         raise Refused("placeholder", f"{said[0]!r} in place of every text")
     if isinstance(value, dict) and (key := named_itself(value)) and value[key] not in choices:
         raise Refused("placeholder", f"{value[key]!r} in place of a text")
+
+
+def holds(text: str, schema: Schema) -> bool:
+    """Tell whether a text is JSON that says all keys which the schema requires."""
+    try:
+        inner = strict(text)
+    except (ValueError, Refused):
+        return False
+    due = schema.names & set(schema.schema.get("required", ())) or schema.names
+    return isinstance(inner, dict) and due <= inner.keys()
 
 
 def named_itself(record: dict[str, Any]) -> str:

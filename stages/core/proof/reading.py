@@ -13,7 +13,8 @@ would be missing, or said twice: the schema (required keys, no others) and `dupl
 both. With an open schema such a value cannot be told apart, in principle. Any other unescaped quote
 is **text** only if the quotes of the string pair up as prose does it, "so", or mark inches behind a
 number, none of them beside a colon, a bracket, a plus or another quote. Strings with a plus between
-them are joined, which is exact; in a list, a sign lost between two strings is refused.
+them are joined, which is exact; in a list, a sign lost between two strings is refused, unless every
+item stands on a line of its own and is whole in itself: a list of JSON joins no strings.
 
 Where a sign of the object itself is lost (a brace, a quote, a colon), the reading stands only if
 nothing can be missing beside it: the schema names every key, allows no other, and all are there.

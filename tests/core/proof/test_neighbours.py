@@ -2,6 +2,7 @@
 
 Each change has neighbours: other signs, other places. What they say comes back, or is refused.
 """
+# ruff: noqa: RUF001
 
 import json
 from contextlib import suppress
@@ -115,6 +116,8 @@ MEANT_OTHERWISE = [
     r"It\\'s fine", r"the actors\\' work", r"Liam O\\'Connor", "p?rere, a?tept", "?nceput de?i",
     "[...]", "(...)", "[…]", "TBD", "(TODO)", "TBA", "To be added", "... and more", "placeholder",
     "Sample text", "Answer here", "undefined", "<agree>", "{{agree}}", "[agree]",
+    "---", "???", "Not%20that%20bad%2C", "Zoë is zoÃ«", "11 â‚¬", "â\x80\x9chere",
+    r'{\"agree\": \"x\", \"disagree\": \"y\"}',
 ]  # fmt: skip
 
 
@@ -134,7 +137,8 @@ GOOD = [
     "$\\theta$", "The escape \\u00e9 stands for é in Unicode", "[\\u00e0-\\u00ff]", "`\\u00e9`",
     "Line one\\nline two", "sed 's/\\\"//g'", "string", "undefined behaviour is bad",
     "Text me here", "The rest is omitted.", "Sample answer, not mine", "1. one\n   more\n2. two",
-    "to be or not to be", "```python\nprint(\"x\\n\")\n```", "r\\'esum\\'e",
+    "to be or not to be", "https://a.b/x%20y%20z", "100%", "-1", "- one\n- two", '{"a": 1}',
+    "```python\nprint(\"x\\n\")\n```", "r\\'esum\\'e",
 ]  # fmt: skip
 
 
