@@ -1,7 +1,8 @@
 """Measure the repair of replies on a corpus with known truth, against json-repair in the same run.
 
-Method. Every kind of malformed or treacherous reply (kinds_seen.py, and kinds_unseen.py where it
-lies beside this file or is named) spells records of every shape (corpus.py) that it applies to.
+Method. Every kind of malformed or treacherous reply (kinds_seen.py, and kinds_unseen.py and
+kinds_fresh.py where they lie beside this file or are named; the first two are halves of one set,
+the third came later and is no half) spells records of every shape (corpus.py) that it applies to.
 Each text goes through stages.core.proof.check, as in `validate` with `normalise: [trim]`, and
 through json-repair alone with the same schema; json-repair is given the finish reason, too, and its
 strings are trimmed before they are compared. The truth is the record that was spelled.
@@ -23,8 +24,8 @@ lays bare at the edge of a value and that is trimmed, eight more for an edit bes
 an ampersand, which undoes an escape. Both are compared as sequences of characters and of signs of
 structure, so that a lost tail, a lost key or a value in another's place is wrong.
 
-Usage: python bench/repair.py [--seeds 6] [--fuzz 6000] [--unseen FILE] [--only seen|unseen]
-       [--json FILE] [--failures FILE]
+Usage: python bench/repair.py [--seeds 6] [--fuzz 6000] [--unseen FILE] [--fresh FILE]
+       [--only seen|unseen|fresh] [--json FILE] [--failures FILE]
 Exit: 1 when anything is silently wrong, or less than 85 % of what is recoverable is recovered.
 """
 
@@ -74,14 +75,19 @@ class Outcome(NamedTuple):
 
 
 def load(path: Path) -> list[corpus.Kind]:
-    """Import a module of kinds and return them, each in the half that its name belongs to."""
+    """Import a module of kinds and return them; in a half, each is where its name belongs."""
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     kinds = [each for each in vars(module).values() if hasattr(each, "due")]
-    wrong = [kind.__name__ for kind in kinds if f"kinds_{corpus.half(kind.__name__)}" != path.stem]
+    halves = path.stem in ("kinds_seen", "kinds_unseen")
+    wrong = [
+        kind.__name__
+        for kind in kinds
+        if halves and f"kinds_{corpus.half(kind.__name__)}" != path.stem
+    ]
     assert kinds
     assert not wrong, f"{path.name}: of the other half: {wrong}"
     return kinds
@@ -285,7 +291,7 @@ def below(row: Row) -> bool:
 
 
 def show(half: str, found: dict[str, Any], rows: list[Row]) -> None:
-    """Print the figures of a half."""
+    """Print the figures of a half, or of the fresh kinds."""
     of_kinds, of_texts = (", ".join(f"{count} {due}" for due, count in found[part].items())
                           for part in ("kinds_by_due", "texts_by_due"))  # fmt: skip
     print(f"{half}: {found['kinds']} kinds ({of_kinds}; {found['new_to_the_developers']} new to "
@@ -349,18 +355,19 @@ def main() -> int:
     flags.add_argument("--seeds", type=int, default=6, help="records a shape")
     flags.add_argument("--fuzz", type=int, default=6000, help="edited texts a half")
     flags.add_argument("--unseen", type=Path, default=HERE / "kinds_unseen.py")
-    flags.add_argument("--only", choices=["seen", "unseen"])
+    flags.add_argument("--fresh", type=Path, default=HERE / "kinds_fresh.py")
+    flags.add_argument("--only", choices=["seen", "unseen", "fresh"])
     flags.add_argument("--json", type=Path, help="write the figures there")
     flags.add_argument("--failures", type=Path, help="write texts that failed there (markdown)")
     asked = flags.parse_args()
     schemas = {shape: compiled(schema, shape) for shape, schema in corpus.SCHEMAS.items()}
     judges = {shape: Draft202012Validator(schema) for shape, schema in corpus.SCHEMAS.items()}
-    files = [HERE / "kinds_seen.py", *([asked.unseen] if asked.unseen.exists() else [])]
-    files = [file for file in files if file.stem == f"kinds_{asked.only}" or not asked.only]
+    named = {"seen": HERE / "kinds_seen.py", "unseen": asked.unseen, "fresh": asked.fresh}
+    files = {half: file for half, file in named.items() if file.exists()}
+    files = {half: file for half, file in files.items() if asked.only in (None, half)}
     assert files, "no kinds"
     found, written = {}, ""
-    for file in files:
-        half = file.stem.removeprefix("kinds_")
+    for half, file in files.items():
         drawn = list(cases(load(file), asked.seeds))
         met = [
             (case, ours(case, schemas[case.shape]), peer(case, judges[case.shape]))

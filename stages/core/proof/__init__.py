@@ -12,6 +12,7 @@
     strings, escapes, quoting, scalars, keys, tokens   its parts: where a text ends; what is syntax
     shape      lists, keys and calls around a record; is it whole?
     meaning    well-formed, and yet not what was meant        schema   the recipe's, compiled
+    leftovers  what is left in values of tools, templates, turns
     characters the same of characters: misdecoded, escaped twice or not at all
 
 In core, for two stages ask the same: `validate`, what makes a row, and `generate`, what is worth
@@ -104,12 +105,13 @@ OPERATIONS = {
     "doubled_inner_quotes": "took one of two quotes within texts: all were doubled",
     "line_continuation": "left out a backslash and the line break behind it, as JavaScript does",
     "code_escape": "read an escape as Python and JavaScript write it",
-    "missing_bracket": "ended a list before the next key",
+    "missing_bracket": "ended a list before the next key, or the last brace",
     "doubled_braces": "took one of every two braces",
     "missing_colon": "added a colon between a key and its value",
     "joined_members": "added the comma between a quote and the quote of the next key",
     "extra_comma": "left out a comma too many",
     "semicolon": "read a semicolon in place of a comma, or left it out at the end",
+    "markdown_escape": "took away the backslash that Markdown wants before an underscore",
     "ellipsis": "left out an ellipsis behind the last member",
     "full_width": "read full-width signs as their ASCII ones",
     "other_sign": "read another sign, such as = or =>, in place of colons",

@@ -5,6 +5,7 @@ one result; and of words around the object, none may be part of it.
 """
 # ruff: noqa: RUF001
 
+import ast
 import json
 import re
 from contextlib import suppress
@@ -53,6 +54,8 @@ TURN = (
     r"(?:<\|[\w▁ -]{1,40}\|>|<｜[^｜\n]{1,40}｜>|</?s>|<[be]os>|<(?:start|end)_of_turn>"
     r"|\[/?(?:INST|EOS|DONE|END)\]|<EOT>)"
 )
+MAY_BE_TURN = re.compile(r"\[(?:/|INST|D|E|TOOL)")
+TOOL_CALLS = re.compile(r"\A\s*\[TOOL_CALLS\]\s*(?:[\w.-]{1,64}\s*\[ARGS\]\s*)?(?=[\[{])")
 TURNS_BEFORE = re.compile(rf"(?:\s*{TURN})+(?:\s*(?:assistant|model)(?=\s))?")
 TURNS_BEHIND = re.compile(rf"(?:{TURN}\s*)+\Z")
 TAGGED = re.compile(
@@ -66,6 +69,10 @@ ENCODED = re.compile(r"%(?:7[Bb]|5[Bb])")
 QUOTES = re.compile('"+')
 DOUBLED = re.compile(r'[{\[\s]+""')
 WITHIN_QUOTES = re.compile(r"b?'([{\[](?:[^'\\]|\\.)*[}\]])'")
+WITHIN_THREE = re.compile(r"(\"{3}|'{3})(\s*[{\[](?:(?!\1)[\s\S])*[}\]]\s*)\1")
+PYTHON_BYTES = re.compile(
+    r"b(?:'[{\[](?:[^'\\\n]|\\.)*[}\]]'|\"[{\[](?:[^\"\\\n]|\\.)*[}\]]\")"
+)
 # The colours of a terminal, and what else it takes for a command.
 COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
@@ -83,7 +90,7 @@ def left_out(text: str) -> tuple[str, set[str]]:
     if "\x1b" in text:
         done.add("colours")
         text = COLOUR.sub("", text)
-    if "<" in text or "[/" in text or "[INST" in text or "[D" in text or "[E" in text:
+    if "<" in text or MAY_BE_TURN.search(text):
         finals = list(FINAL.finditer(text))
         thought = finals[-1:] or [m for m in [THINKING.match(text) or THOUGHT.match(text)] if m]
         if thought:
@@ -92,6 +99,7 @@ def left_out(text: str) -> tuple[str, set[str]]:
         bare = TURNS_BEHIND.sub("", text.rstrip())
         if token := TURNS_BEFORE.match(bare):
             bare = bare[token.end() :]
+        bare = TOOL_CALLS.sub("", bare)
         if bare.strip() != text.strip():
             done.add("end_token")
             text = bare
@@ -143,6 +151,13 @@ def unescaped(text: str) -> tuple[str, str]:
             starts = inner.lstrip()[:1] if isinstance(inner, str) else ""
             if starts in ("{", "[") or (starts == '"' and operation == "double_encoded"):
                 return inner.strip(), operation
+    if text[:1] == "b" and PYTHON_BYTES.fullmatch(text):
+        with suppress(ValueError, SyntaxError):
+            inner = ast.literal_eval(text).decode()
+            json.loads(inner)
+            return inner.strip(), "double_encoded"
+    if found := WITHIN_THREE.fullmatch(text):
+        return within_quotes(found[2]), "double_encoded"
     if found := WITHIN_QUOTES.fullmatch(text):
         return within_quotes(found[1]), "double_encoded"
     return text, ""

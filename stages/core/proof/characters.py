@@ -30,10 +30,11 @@ UNDOUBLED = re.compile(
 # In a formula a tab or a line break before such a letter is the head of a command.
 FORMULA = re.compile(r"\$[^$]*(?:[\t\n](?:o|an|op|u|i|e|ot|eq|le|ge)\b)[^$]*\$")
 # UTF-8 read as Windows-1252: Ã©, â€™, È™, emoji. Signs that also close a quotation are left out.
-MAY_BE_MOJIBAKE = re.compile("[ÃÂâÄÅÈð]")
+MAY_BE_MOJIBAKE = re.compile("[ÃÂâÄÅÈð√Ð-Ññ-öØ-ßà-ïÆ-Ï]")
 MOJIBAKE = re.compile(
     "Ã[¡-ª¬-º¼-¿\xa0\x80-\x9f€‚ƒ„†‡ˆ‰Š‹Œ‘•˜š›œžŸ§¨©]|Â[¡-ª¬-º¼-¿\xa0]|â€[\x80-\xbf“”™œ˜¦¢¹º]"
     "|Ä[ƒ‚™‡„\x81\x8d]|[ÄÅ][Ÿ¡-ª¬-º¼-¿\x81]|È[™›˜š]|(?<=[a-z])Ã[«»]|â‚¬|ðŸ[\x80-\xbf˜™‘’“”¤¥¦š€]"
+    "|â[¡-ª¬®-º¼-¿]|â\xad(?![^\\W\\d_])|‚Ä[ôúùìî¶¢]|√[©®°†≠≥¢£ß∂ª´]"
 )
 # An escape that was escaped: caf\u00e9, it\u2019s, and a line break between two sentences.
 LETTER = re.compile(
@@ -103,10 +104,23 @@ def check_characters(value: Any) -> None:
             asked.append(text)
         if text.isascii() or not MAY_BE_MOJIBAKE.search(text):
             continue
-        if bad := MOJIBAKE.search(text):
+        if (bad := MOJIBAKE.search(text)) or (bad := as_utf8(text)):
             raise Refused("broken_text", f"{bad[0]!r}, perhaps of another encoding, {text[:60]!r}")
     if asked and (bad := in_place_of_letters(asked)):
         raise Refused("broken_text", f"question marks in place of letters, as in {bad!r}")
+
+
+def as_utf8(text: str) -> "list[str]":
+    """Return what a text says if its signs, as bytes, are UTF-8: no prose is that by chance.
+
+    Two signs, for a letter and a ™ behind it may be; or one of three bytes.
+    """
+    try:
+        read = text.encode("cp1252").decode()
+    except ValueError:
+        return []
+    signs = [sign for sign in read if not sign.isascii()]
+    return signs if len(signs) > 1 or any(sign > "\u07ff" for sign in signs) else []
 
 
 def of_an_address(text: str) -> bool:

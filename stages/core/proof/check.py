@@ -225,7 +225,9 @@ def _record(
         what = f"{', '.join(sorted(doubtful))}: a key may be lost, or there are others"
         raise Refused("truncated" if "missing_brace" in doubtful else "unproven", what, record)
     doubtful = NEEDS_KNOWN & set(operations)
-    if doubtful and not known(record, schema.schema):
+    # Of an open schema another object may be a part, under a key of its own.
+    apart = "other_object" in doubtful and not schema.closed
+    if doubtful and (apart or not known(record, schema.schema)):
         what = f"{', '.join(sorted(doubtful))}: beside a key that the schema does not name"
         raise Refused("unproven", what, record)
     return record, operations

@@ -12,6 +12,7 @@ ESCAPES = {'"': '"', "'": "'", "`": "`", "\\": "\\", "/": "/", "b": "\b", "f": "
 CODE_ESCAPE = re.compile(
     r"\\(?:U(000[01][0-9a-fA-F]{4}|0010[0-9a-fA-F]{4})|x(2[0-9a-fA-F]|[a-fA-F][0-9a-fA-F]))"
 )
+CODE_POINT = re.compile(r"\\u\{(0{0,4}[0-9a-fA-F]{2,6})\}")  # ECMAScript 6
 CONTINUED = re.compile(r"\\\r?\n")
 
 
@@ -83,6 +84,13 @@ class Escapes:
     def unicode(self) -> str:
         r"""Read `\uXXXX`, and the second half of a pair."""
         digits = HEX4.match(self.text, self.at + 2)
+        point = CODE_POINT.match(self.text, self.at)
+        code = int(point[1], 16) if point else 0
+        if 0xA0 <= code < 0xD800 or 0xE000 <= code < 0x110000:
+            self.operations.add("code_escape")
+            self.escapes.add("u")
+            self.at = point.end()
+            return chr(code)
         if not digits:
             raise self.fail("an escape that JSON does not know")
         self.escapes.add("u")

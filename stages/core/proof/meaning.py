@@ -1,6 +1,7 @@
 r"""Refuse well-formed records that say something else than was meant, where that is certain."""
 # ruff: noqa: RUF001
 
+import json
 import re
 from collections.abc import Iterator
 from functools import lru_cache
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple
 
 from stages.core.proof import Refused
 from stages.core.proof.characters import strings
+from stages.core.proof.leftovers import check_leftovers
 from stages.core.proof.schema import Schema
 from stages.core.proof.strict import strict
 
@@ -54,16 +56,18 @@ class Said(NamedTuple):
     descriptions: of its keys
     names:        its keys
     swallowed:    how one of them looks within a string: in JSON, and in what was mended
+    text:         the schema's own
     """
 
     choices: frozenset[str]
     descriptions: frozenset[str]
     names: frozenset[str]
     swallowed: "tuple[re.Pattern[str], re.Pattern[str]]"
+    text: str
 
 
 NEVER = re.compile(r"(?!)")
-NOTHING = Said(frozenset(), frozenset(), frozenset(), (NEVER, NEVER))
+NOTHING = Said(frozenset(), frozenset(), frozenset(), (NEVER, NEVER), "")
 
 
 @lru_cache(maxsize=8)
@@ -85,10 +89,11 @@ def said_by(schema: Schema) -> Said:
             known = each.get("properties")
             names |= known.keys() if isinstance(known, dict) else set()
             level += [inner for inner in each.values() if isinstance(inner, (dict, list))]
+    text = json.dumps(schema.schema, ensure_ascii=False)
     either = "|".join(map(re.escape, sorted(names))) or "(?!)"
     loose = rf"""(?<!\w)({either})["'“”«»‘’`*]{{0,2}}\s*[:=]"""
     swallowed = re.compile(rf"""["']\s*,\s*["']({either})["']\s*:"""), re.compile(loose)
-    return Said(frozenset(choices), frozenset(descriptions), frozenset(names), swallowed)
+    return Said(frozenset(choices), frozenset(descriptions), frozenset(names), swallowed, text)
 
 
 def check_meaning(value: Any, schema: Schema | None = None, mended: bool = False) -> None:
@@ -97,7 +102,7 @@ def check_meaning(value: Any, schema: Schema | None = None, mended: bool = False
     mended: the text was no JSON, so that a member may be lost in a string in looser ways
     Raises: Refused (entities, placeholder, unproven).
     """
-    choices, descriptions, _, swallowed = said_by(schema) if schema else NOTHING
+    choices, descriptions, _, swallowed, own = said_by(schema) if schema else NOTHING
     said = list(texts(value))
     for text in said:
         if "&" in text:
@@ -114,6 +119,7 @@ def check_meaning(value: Any, schema: Schema | None = None, mended: bool = False
         part = swallowed[mended].search(text) if ":" in text or "=" in text else None
         if part and part[1] not in strings(value):  # else the text only speaks of it
             raise Refused("unproven", f"a value that holds {part[0]!r}, another member")
+    check_leftovers(value, said, choices, own, mended)
     if len(said) > 1 and all(QUOTED.fullmatch(text) for text in said):
         raise Refused("broken_text", "every text stands in quotes, which may be no part of it")
     bare = {text.strip(" <>[]{}.").lower() for text in said}
@@ -142,7 +148,8 @@ def named_itself(record: dict[str, Any]) -> str:
     for key, said in record.items():
         if isinstance(said, str) and said[1:-1] == key and said[0] + said[-1] in ("<>", "[]", "{}"):
             return key
-    own = len(record) > 1 and all(key == said for key, said in record.items())
+    own = all(key == said for key, said in record.items())
+    own = own and (len(record) > 1 or bool(re.fullmatch(KIND, "".join(record))))
     return next(iter(record)) if own else ""
 
 

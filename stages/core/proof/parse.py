@@ -3,6 +3,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -185,10 +186,31 @@ def the_one(reads: list[Any], names: frozenset[str], deeper: frozenset[str]) -> 
     if names:
         records = [read for read in filled if not isinstance(read, dict) or read.keys() & names]
         others = [read for read in filled if read not in records]
-        strange = not any(read.keys() & deeper for read in others)
+        told = {bare(name) for name in names | deeper}
+        strange = not any(alike(key, told) for read in others for key in every_key(read))
         if strange and len(records) == 1 and isinstance(records[0], dict):
             return records[0], "other_object"
     raise Refused("several", f"{len(said)} objects that differ", reads[-1])
+
+
+def bare(key: str) -> str:
+    """Return a key without case, and without what is no letter or digit."""
+    return re.sub(r"[\W_]", "", key).casefold()
+
+
+def alike(key: str, told: set[str]) -> bool:
+    """Tell whether a key may be one of those told, spelled otherwise: one holds the other."""
+    said = bare(key)
+    return any(said in each or each in said for each in told if len(each) > 2) or said in told
+
+
+def every_key(value: Any) -> Iterator[str]:
+    """Yield every key of a value, at every depth."""
+    if isinstance(value, dict):
+        yield from value
+    if isinstance(value, (dict, list)):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from every_key(each)
 
 
 def guess(text: str) -> Any:

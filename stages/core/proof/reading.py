@@ -43,11 +43,13 @@ from stages.core.proof.tokens import (
     COMMAS,
     JOINED,
     JOINING_KEY,
+    LAST_BRACE,
     LINE_ITEMS,
     SECOND_BRACKET,
 )
 
 DEEPEST = 64
+WRONG_BRACKET = re.compile(r"[\])]\s*\Z")
 ELLIPSIS = re.compile(r"(?:\.\.\.|…)\s*(?=\})")
 # The end of a last value that is whole: no space or opening sign before its quote.
 LAST = re.compile(
@@ -55,12 +57,12 @@ LAST = re.compile(
 )
 NEEDS_WHOLE = frozenset({
     "missing_brace", "missing_open_brace", "missing_open_bracket", "missing_inner_brace",
-    "wrong_bracket", "extra_comma", "ellipsis",
-    "lines", "markup", "table", "merged", "other_object",
+    "extra_comma", "ellipsis",
+    "lines", "markup", "table", "merged",
 })  # fmt: skip
 NEEDS_KNOWN = frozenset({
-    "missing_bracket", "extra_bracket", "square_brackets", "missing_quote",
-    "missing_colon", "joined_members", "bare_text",
+    "wrong_bracket", "other_object", "missing_bracket", "extra_bracket", "square_brackets",
+    "missing_quote", "missing_colon", "joined_members", "bare_text",
     "adjacent_strings",
 })  # fmt: skip
 AFTER_MEMBERS = {"}": AFTER_MEMBER, ")": AFTER_ARGUMENT, "]": AFTER_BRACKETED}
@@ -144,7 +146,7 @@ class Reader(Keys):
                 self.operations.add("missing_inner_brace")
                 self.at = comma
                 return record
-            if not commas and self.peek() not in (close, "", "]"):
+            if not commas and self.peek() not in (close, "", "]", ")"):
                 if self.at > before:
                     self.operations.add("missing_comma")
                 elif JOINING_KEY.match(self.text, self.at):
@@ -201,7 +203,7 @@ class Reader(Keys):
         if text[self.at : self.at + 1] == "}" and "ellipsis" in self.operations:
             self.at += 1
             return True
-        if text[self.at : self.at + 1] == "]" and not depth and not text[self.at + 1 :].strip():
+        if not depth and WRONG_BRACKET.match(text, self.at):
             self.operations.add("wrong_bracket")
             self.at += 1
             return True
@@ -231,6 +233,9 @@ class Reader(Keys):
                     self.operations.add("trailing_comma")
                 self.at += 1
                 return items
+            if depth == 1 and items and not commas and LAST_BRACE.match(self.text, self.at):
+                self.operations.add("missing_bracket")
+                return items
             if depth and items and commas == 1 and JOINING_KEY.match(self.text, self.at):
                 return self.unclosed_array(items)
             outer, self.in_list = self.in_list, True
@@ -243,6 +248,8 @@ class Reader(Keys):
             elif self.peek() != close:
                 if not self.peek():
                     raise self.fail("the text ends within a list", "truncated")
+                if LAST_BRACE.match(self.text, self.at) and depth == 1:
+                    continue
                 if self.peek() != "{" or not isinstance(items[-1], dict):
                     raise self.fail("no comma")
                 self.operations.add("missing_comma")

@@ -27,6 +27,8 @@ LOST_OPEN = re.compile(rf'("[\w-]{{1,64}}"\s*:\s*)({SCALAR}(?:\s*,\s*{SCALAR}){{
 # A quote that CSV doubled: not an empty string.
 DOUBLED = re.compile(r'(?<![\[{:,\s])""(?!")|(?<=[\w.,!?:;)–—-] )""(?=[\w¿¡])')
 LINE_VALUES = frozenset({"raw_newline", "backticks", "triple_quotes", "line_continuation"})
+# Markdown wants a backslash before an underscore; JSON knows none.
+MARKED, BARE_MARK = re.compile(r"\\(_)"), re.compile(r"(?<!\\)_")
 OBJECTS = re.compile(r"(?:\A|\n)[ \t]*(?=\{)")
 
 
@@ -36,6 +38,7 @@ def rewritings(text: str) -> Iterator[tuple[str, str]]:
     diff:     a plus before every line; quoted_lines: another sign
     numbered: a number before every line, each one more than the last
     bullets:  a dash before every member
+    and a backslash behind every line, two colons, a backslash before every underscore
     """
     if found := FENCED.fullmatch(text):
         text = found[1]
@@ -51,6 +54,12 @@ def rewritings(text: str) -> Iterator[tuple[str, str]]:
         if [int(found[1]) for found in numbers] == list(range(first, first + len(lines))):
             bare = (line[found.end() :] for line, found in zip(lines, numbers, strict=True))
             yield "\n".join(bare).strip(), "numbered"
+    if len(lines) > 1 and all(line.endswith("\\") for line in lines[:-1]):
+        yield "\n".join(line.removesuffix("\\") for line in lines).strip(), "line_continuation"
+    if '"::' in text and '\\"::' not in text:  # in JSON a quote within a value has a backslash
+        yield text.replace('"::', '":'), "other_sign"
+    if MARKED.search(text) and not BARE_MARK.search(text) and "\\\\" not in text:
+        yield MARKED.sub(r"\1", text), "markdown_escape"
     if (count := len(BULLET.findall(text))) and count == len(MEMBER.findall(text)):
         yield BULLET.sub("", text).strip(), "bullets"
 

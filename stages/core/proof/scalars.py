@@ -22,6 +22,7 @@ from stages.core.proof.tokens import (
     NOT_FINITE,
     NUMBER,
     ONE_LITERAL,
+    SHOWN_NUMBER,
     UNDEFINED,
     UNOPENED,
     WORD,
@@ -40,11 +41,15 @@ class Scalars(Strings):
         """Read a number, a word or a text without quotes; `after` is what may follow it."""
         if number := LOOSE_NUMBER.match(self.text, self.at):
             return self.number(number)
+        if shown := SHOWN_NUMBER.match(self.text, self.at):
+            self.operations.add("loose_number")
+            self.at, said = shown.end(), shown["one"] or shown["two"]
+            return float(said) if "." in said else int(said)
         if NOT_FINITE.match(self.text, self.at):
             raise self.fail("no finite number", "not_finite")
         if (word := WORD.match(self.text, self.at)) and word[0].lower() in WORDS:
             self.at = word.end()
-            if word[0] not in WORDS or word[0] in ("none", "nil"):
+            if word[0] not in WORDS or word[0] == "none":
                 self.operations.add("python_literal")
             return WORDS[word[0].lower()]
         return self.bare_text(after)

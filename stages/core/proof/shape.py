@@ -65,6 +65,9 @@ def unwrapped(read: Any, names: frozenset[str], closed: bool = False) -> tuple[A
         if isinstance(inner, str) and inner.lstrip()[:1] == "{":
             inner = decoded(inner)
             done += ["double_encoded"] if isinstance(inner, dict) else []
+        if isinstance(inner, list) and len(inner) == 1:
+            [inner] = inner
+            done += ["in_list"] if isinstance(inner, dict) and inner.keys() & names else []
         if isinstance(inner, dict) and inner.keys() & names:
             return inner, [*done, "under_key"]
     properties = read.get("properties")

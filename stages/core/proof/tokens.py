@@ -20,6 +20,7 @@ PLAIN = r"""(?!["'“”`]\s*[:=]|\w\s*[:=]\s*["'“”`\d\[{{-])[^\n{{}}\[\]\\\
 QUOTED = rf"""(?:"(?:{PLAIN}){{{{1,60}}}}"(?!\s*[:=])(?:{PLAIN}){{{{0,300}}}})"""
 WITHIN = rf"""(?:{PLAIN}){{{{0,300}}}}{QUOTED}{{{{0,5}}}}"""
 LINE, BLOCK = WITHIN.format(""), WITHIN.format("*")
+BLOCK = rf"{BLOCK}(?:\{{[\w.]{{1,40}}\}}{BLOCK}){{0,3}}"  # a {word} of a template holds no member
 COMMENTS = rf"//{LINE}(?=\n)|\#{LINE}(?=\n)|/\*{BLOCK}(?:\n{BLOCK}){{0,9}}\*/|<!--{LINE}-->"
 COMMENT = re.compile(COMMENTS)
 GAP = rf"{SPACES}(?:(?:{COMMENTS}){SPACES}){{0,8}}"
@@ -40,7 +41,7 @@ QUOTED_KEY = rf"""(?:"{NAME}"|“{NAME}”)\s*:"""
 ENDS = r"[}｝]|\Z"
 UNSIGNED = rf"""(?:"{NAME}"|'{NAME}')[ \t]+["'\[{{\d-]"""
 MEMBER_END = (
-    rf"{GAP}(?:{ENDS}|\]{BLANK}*\Z|{ONE_OR_TWO}(?:{ENDS}|\.\.\.|…|{KEY}|{UNSIGNED}))"
+    rf"{GAP}(?:{ENDS}|[\])]{BLANK}*\Z|{ONE_OR_TWO}(?:{ENDS}|\.\.\.|…|{KEY}|{UNSIGNED}))"
     rf"|(?:{BLANK}|\\n){GAP}{SURE_KEY}"
 )
 AFTER_MEMBER = re.compile(rf"{MEMBER_END}|{QUOTED_KEY}|,\s*\{{\s*{QUOTED_KEY}")
@@ -51,7 +52,10 @@ BRACKETED = re.compile(rf"\[{GAP}(?:{SURE_KEY})")
 # A list closed by two brackets.
 SECOND_BRACKET = re.compile(rf"\](?={BLANK}*(?:\}}|,{BLANK}*{QUOTED_KEY}))")
 ITEM = r"""u?["']|["'“”„«‘`「＂\[{(｛［+.\d-]|(?i:true|false|null|none|nil)\b"""
-AFTER_ITEM = re.compile(rf"{GAP}(?:[\]］]|{ONE_OR_TWO}(?:[\]］]|{ITEM}|{KEY}))")
+# The end of a text, with a brace or two.
+BRACES = rf"\}}(?:{BLANK}*\}})?{BLANK}*\Z"
+LAST_BRACE = re.compile(BRACES)
+AFTER_ITEM = re.compile(rf"{GAP}(?:[\]］]|{BRACES}|{ONE_OR_TWO}(?:[\]］]|{ITEM}|{KEY}))")
 AFTER_ELEMENT = re.compile(rf"{GAP}(?:\)|{ONE_OR_TWO}(?:\)|{ITEM}))")
 AFTER_KEY = re.compile(rf"(?:\*\*)?{BLANK}*{SIGN}")
 
@@ -70,7 +74,12 @@ LOOSE_NUMBER = re.compile(
     re.ASCII,
 )
 WORD = re.compile(r"[A-Za-z_]\w*")
-WORDS = {"true": True, "false": False, "null": None, "none": None, "nil": None}
+WORDS = {"true": True, "false": False, "null": None, "none": None}
+# As Python's libraries show a number.
+SHOWN_NUMBER = re.compile(
+    r"(?:(?:decimal\.)?Decimal\((['\"])(?P<one>-?\d{1,30}(?:\.\d{1,30})?)\1\)"
+    r"|(?:np|numpy)\.(?:float|int|uint)\d{0,2}\((?P<two>-?\d{1,30}(?:\.\d{1,30})?)\))"
+)
 NOT_FINITE = re.compile(r"[+-]?(?:NaN|Infinity|inf|nan)\b")
 # A text without quotes: from a letter on, without anything that could be syntax.
 BARE_TEXT = re.compile(
@@ -79,7 +88,7 @@ BARE_TEXT = re.compile(
 )
 # A text that lost its opening quote: no other is in it, and no member.
 UNOPENED = re.compile(rf"""[^\W_](?:(?!,\s*{NAME}\s*:)[^"“”„{{}}\[\]\\\n])*\"""")
-UNDEFINED = {"undefined", "nan", "infinity", "inf", "todo", "tbd"}
+UNDEFINED = {"undefined", "nil", "nan", "infinity", "inf", "todo", "tbd"}
 # What joins two literals: a plus (Java, JavaScript, Python), or nothing (C, Python).
 PLUS = re.compile(r"""\s*\+\s*(?=["'`])""")
 SPACED_PLUS = re.compile(r"""\s+\+\s+(?=["'`])""")  # in a list, where a comma is nearer
