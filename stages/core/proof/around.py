@@ -70,9 +70,7 @@ QUOTES = re.compile('"+')
 DOUBLED = re.compile(r'[{\[\s]+""')
 WITHIN_QUOTES = re.compile(r"b?'([{\[](?:[^'\\]|\\.)*[}\]])'")
 WITHIN_THREE = re.compile(r"(\"{3}|'{3})(\s*[{\[](?:(?!\1)[\s\S])*[}\]]\s*)\1")
-PYTHON_BYTES = re.compile(
-    r"b(?:'[{\[](?:[^'\\\n]|\\.)*[}\]]'|\"[{\[](?:[^\"\\\n]|\\.)*[}\]]\")"
-)
+PYTHON_BYTES = re.compile(r"b(?:'[{\[](?:[^'\\\n]|\\.)*[}\]]'|\"[{\[](?:[^\"\\\n]|\\.)*[}\]]\")")
 # The colours of a terminal, and what else it takes for a command.
 COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from stages.core.proof import Refused
 from stages.core.proof.characters import strings
 from stages.core.proof.leftovers import check_leftovers
+from stages.core.proof.runaway import check_runaway
 from stages.core.proof.schema import Schema
 from stages.core.proof.strict import strict
 
@@ -120,14 +121,27 @@ def check_meaning(value: Any, schema: Schema | None = None, mended: bool = False
         if part and part[1] not in strings(value):  # else the text only speaks of it
             raise Refused("unproven", f"a value that holds {part[0]!r}, another member")
     check_leftovers(value, said, choices, own, mended)
+    check_runaway(said, own)
     if len(said) > 1 and all(QUOTED.fullmatch(text) for text in said):
         raise Refused("broken_text", "every text stands in quotes, which may be no part of it")
     bare = {text.strip(" <>[]{}.").lower() for text in said}
     alone = len(said) > 1 or bare <= {"string", "str"}
     if said and alone and bare <= TYPES and not set(said) & set(choices):
         raise Refused("placeholder", f"{said[0]!r} in place of every text")
+    for key, text in value.items() if isinstance(value, dict) else ():
+        if isinstance(text, str) and text.lstrip().startswith("{") and within_itself(key, text):
+            raise Refused("unproven", f"the member {key!r} once more, within its own value")
     if isinstance(value, dict) and (key := named_itself(value)) and value[key] not in choices:
         raise Refused("placeholder", f"{value[key]!r} in place of a text")
+
+
+def within_itself(key: str, text: str) -> bool:
+    """Tell whether a member's text is JSON that says this member alone."""
+    try:
+        inner = strict(text)
+    except (ValueError, Refused):
+        return False
+    return isinstance(inner, dict) and inner.keys() == {key}
 
 
 def holds(text: str, schema: Schema) -> bool:

@@ -27,7 +27,7 @@ OBJECT = re.compile(
     r"|\[(?=\s{0,40}([\"'])[\w-]{1,64}\1\s?(?::|=>))"
 )
 # Two backslashes: what a string of Python says by one.
-DOUBLY = re.compile(r"\\\\(?![\"\\])")
+DOUBLY = re.compile(r"\\\\(?![\"\\])|\w''|''\w|\\'")
 EXTRA = re.compile(r"\s*[}\]][\s}\]]{0,3}(?=\Z|\s*[`~]|\s*\n|;)")
 CALL = re.compile(r"(?:[\w.]+\s*=\s*|return\s+)?(?:dict)?\((?=\s*[\w\"'])")
 
@@ -129,7 +129,7 @@ def _objects(
     while start >= 0:
         read, met, at = one(text, start)
         if text[start - 1 : start] == text[at : at + 1] == "'" and DOUBLY.search(text[start:at]):
-            raise Refused("unproven", "a backslash that apostrophes around may have doubled", read)
+            raise Refused("unproven", "signs that apostrophes around may have doubled", read)
         reads.append(read)
         alone.append(not met)
         if len(reads) > MOST_OBJECTS:

@@ -7,6 +7,7 @@ one key, the record stands only if it is whole: a closed schema, all of whose ke
 import json
 from typing import Any
 
+from stages.core.proof import Refused
 from stages.core.proof.strict import strict
 
 # The keys of a call or a chat message around a record, besides the one that holds it.
@@ -15,6 +16,7 @@ ENVELOPE = frozenset({
     "function", "tool", "tool_name", "call_id", "recipient_name", "finish_reason", "format",
     "language", "version", "refusal", "tool_calls", "usage", "logprobs",
 })  # fmt: skip
+ENDED = ("finish_reason", "stop_reason", "finishReason", "done_reason")
 HOLDERS = frozenset({
     "arguments", "args", "parameters", "input", "function", "function_call", "tool_calls",
     "message", "content", "choices", "output", "result", "response", "answer", "data", "json",
@@ -109,6 +111,9 @@ def opened(read: Any, names: frozenset[str], operations: list[str], depth: int =
             return opened(inner, names, operations, depth + 1)
     if not isinstance(read, dict):
         return None
+    ended = [read[key] for key in ENDED if isinstance(read.get(key), str) and key not in names]
+    if any(each.lower() in ("length", "max_tokens") for each in ended):
+        raise Refused("length", "the envelope says that the limit was met")
     may_hold = read.keys() & HOLDERS - names
     holds = [key for key in may_hold if isinstance(read[key], (dict, list))]
     holds = holds or [key for key in may_hold if isinstance(read[key], str)]

@@ -90,7 +90,8 @@ def test_a_refusal_in_every_value_is_one(checked, said):
         with pytest.raises(Refused) as refused:
             checked(json.dumps(record))
         assert refused.value.reason == "refusal"
-    assert checked(json.dumps({"agree": said, "disagree": "No, help!"}))[1] == []
+    if "language model, I" not in said:  # one value may quote a refusal, none the model itself
+        assert checked(json.dumps({"agree": said, "disagree": "No, help!"}))[1] == []
 
 
 @pytest.mark.parametrize("last", ["etc.", "and so on", "... and 3 more", "+2 more", "and others"])
@@ -182,7 +183,7 @@ def test_beside_a_closed_schema_other_objects_are_none_of_it(checked, text):
         json.dumps(FRIENDS) + '\n{"more": {"Phone": "0722"}}',
         '{"name": "A_b"}'.replace("_", "\\_").replace("A", "A_"),
         '{"name":: "x", "email": "\\"::y"}',
-        "b'{\"name\": \"\\xe9\"}'",
+        'b\'{"name": "\\xe9"}\'',
         '{"name": "\\u{d800}"}',
         '{\n/* {"email": "z"} */\n"name": "x"}',
         '{"name": "x"',
