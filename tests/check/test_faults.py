@@ -235,7 +235,7 @@ EDITS = {
         [r"validate.near_duplicate_similarity: 1.5 is out of range"],
     ),
     "an alarm without a threshold": (
-        "  cluster_alarm: 0.1",
+        "  cluster_alarm: 0.15",
         "",
         [r"diversity.cluster_alarm: is missing\n  expected: a number, .* at most 1: the share"],
     ),

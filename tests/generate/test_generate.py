@@ -508,7 +508,8 @@ def journalled(project):
     if not project.journal.exists():
         return []
     lines = project.journal.read_bytes().split(b"\n")[:-1]
-    return [f"q{int(json.loads(line)['entry']['request'], 16)}" for line in lines]
+    entries = [json.loads(line)["entry"] for line in lines]
+    return [f"q{int(entry['request'], 16)}" for entry in entries if "note" not in entry]
 
 
 def test_killed_in_the_middle_it_asks_for_no_reply_again(project, serve, answer):
