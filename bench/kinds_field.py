@@ -174,7 +174,7 @@ def empty_thoughts(record: Record, rng: Random) -> Text:
 
 @recoverable
 def analysis_and_final_without_marks(record: Record, rng: Random) -> Text:
-    """Augustas11/macprovider#743: gpt-oss, its channels run together: analysis…assistantfinal…"""
+    """Augustas11/macprovider#743: gpt-oss, its channels run together: analysis…assistantfinal…."""
     return f"analysisWe need to output only the JSON object. And nothing else.assistantfinal{plain(record, rng)}"
 
 
@@ -211,7 +211,7 @@ def content_tags(record: Record, rng: Random) -> Text:
 
 @recoverable
 def fragment_of_its_end_again(record: Record, rng: Random) -> Text:
-    """MemberJunction/MJ#3065: Gemini 3.1 Pro, a duplicated closing `."\\n}` after the object."""
+    r"""MemberJunction/MJ#3065: Gemini 3.1 Pro, a duplicated closing `."\\n}` after the object."""
     return f'{dumps(record, indent=2)}."\n}}'
 
 
@@ -434,7 +434,7 @@ def line_breaks_raw(record: Record, rng: Random) -> Text:
 
 @recoverable
 def line_breaks_raw_at_the_edges(record: Record, rng: Random) -> Text:
-    """567-labs/instructor#32: GPT-4, `"codeFile": "\\nbody {…}\\n"` with raw line breaks at its edges."""
+    r"""567-labs/instructor#32: GPT-4, `"codeFile": "\\nbody {…}\\n"` with raw line breaks at its edges."""
     if not flat(record):
         return None
     longest = max(record, key=lambda key: len(record[key]))
@@ -518,7 +518,7 @@ def comma_forgotten_once(record: Record, rng: Random) -> Text:
 
 @recoverable
 def comma_forgotten_at_a_line_end(record: Record, rng: Random) -> Text:
-    """ "Expecting ',' delimiter", e.g. MetaGPT#733: one line lacks its comma."""
+    """MetaGPT#733 and others (Expecting ',' delimiter): one line lacks its comma."""
     parts = [f"  {dumps(key)}: {dumps(said)}" for key, said in record.items()]
     if len(parts) < 2:
         return None
@@ -610,7 +610,7 @@ def object_closed_before_its_end(record: Record, rng: Random) -> Text:
 
 @recoverable
 def array_closed_before_its_end(record: Record, rng: Random) -> Text:
-    """josdejong/jsonrepair#147: `[{"key":"test"}]},\\n{"key2": "test2"}]`."""
+    r"""josdejong/jsonrepair#147: `[{"key":"test"}]},\\n{"key2": "test2"}]`."""
     if shape_of(record) != "dialogue" or len(record["turns"]) < 2:
         return None
     first, *rest = map(dumps, record["turns"])
