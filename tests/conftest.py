@@ -2,6 +2,7 @@
 
 import importlib
 import shutil
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,12 @@ import pytest
 from stages.core.jsonl import write_json, write_rows
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_configure() -> None:
+    """Let an interrupt arrive: a shell's background job ignores it, and its children with it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

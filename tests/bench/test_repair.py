@@ -14,7 +14,8 @@ def test_every_kind_says_what_is_due_and_spells_something(bench):
     for file in files:
         kinds = repair.load(file)
         assert len(kinds) >= 60
-        assert {kind.due for kind in kinds} == {"recoverable", "foreign", "lost"}
+        due = {kind.due for kind in kinds}
+        assert {"recoverable", "lost"} <= due <= {"recoverable", "foreign", "lost"}
         drawn = list(repair.cases(kinds, 6))
         assert {case.kind for case in drawn} == set(kinds)
         assert {case.shape for case in drawn} == set(corpus.SCHEMAS)
