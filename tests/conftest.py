@@ -69,12 +69,14 @@ def tiny_params() -> dict[str, Any]:
     return {
         "seed": {"data": 13, "train": 13},
         "compute": {"device": "cpu", "threads": 1},
+        "launch": {"launcher": "python", "processes": 1, "nodes": 1, "fsdp": False},
         "answer": {"max_new_tokens": 8, "batch_size": 4},
         "base": {
             "source": "scratch",
             "set": "original",
             "dtype": "float32",
             "quantize": "none",
+            "attn_implementation": "sdpa",
             "scratch": {
                 "vocab_size": 300,
                 "architecture": {
@@ -88,7 +90,7 @@ def tiny_params() -> dict[str, Any]:
             },
         },
         "adapters": {
-            key: {"name": name, "on": on, "lora": lora, "sft": sft}
+            key: {"name": name, "on": on, "mode": "stack", "lora": lora, "sft": sft}
             for key, (name, on) in stack.items()
         },
     }
@@ -133,7 +135,7 @@ class Tiny:
         adapter = self.params["adapters"][key]
         name, on = adapter["name"], adapter["on"]
         self.run(
-            "stages.train",
+            "stages.train.__main__",
             *("--adapter", key, "--base", base, "--on", base if on == "base" else f"{models}/{on}"),
             *("--mix", f"data/mix/{name}", "--model", f"{models}/{name}"),
             *("--curve", f"metrics/curves/{name}.csv"),

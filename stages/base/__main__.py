@@ -44,6 +44,7 @@ def describe(base: dict[str, Any], folder: Path, tokenizer: "PreTrainedTokenizer
         "revision": base.get("revision"),
         "dtype": base["dtype"],
         "quantize": base["quantize"],
+        "attn_implementation": base["attn_implementation"],
         "chat_template": text_digest(tokenizer.chat_template),
     }
     weights = weights_folder(folder, identity)

@@ -1,12 +1,12 @@
 """A small Llama with a tokenizer of its own, trained on the corpus until it is competent."""
 
-import sys
 import tempfile
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stages.base.batching import token_batches
-from stages.core.curve import log_last_step
+from stages.core.fitting import arguments, fit
 from stages.core.records import Row
 
 if TYPE_CHECKING:
@@ -132,13 +132,11 @@ def train(
     TRL's SFTTrainer, which trains the adapters, needs 1.3 times the CPU for the entropy and the
     accuracy that it logs at every step; over a whole base that is a minute.
     """
-    from transformers import DataCollatorForSeq2Seq, PrinterCallback, Trainer, TrainingArguments
+    from transformers import DataCollatorForSeq2Seq, Trainer, TrainingArguments
 
     pad = DataCollatorForSeq2Seq(tokenizer)
-    settings: dict[str, Any] = {
-        "dataloader_pin_memory": device == "cuda",
-        "eval_strategy": "steps" if rows["val"] else "no",
-        "logging_steps": sft.get("eval_steps", 25),
+    settings = {
+        "include_num_input_tokens_seen": "non_padding",
         **sft,
         "per_device_train_batch_size": 1,  # an item is a whole batch
         "per_device_eval_batch_size": 1,
@@ -152,18 +150,7 @@ def train(
             else None,
             data_collator=lambda items: pad(items[0]),
             args=TrainingArguments(
-                output_dir=scratch,
-                seed=seed,
-                data_seed=seed,
-                use_cpu=device == "cpu",
-                include_num_input_tokens_seen="non_padding",
-                save_strategy="no",
-                report_to=[],
-                disable_tqdm=not sys.stderr.isatty(),
-                **settings,
+                **arguments(settings, device, seed, Path(scratch), bool(rows["val"]))
             ),
-            callbacks=[log_last_step()],
         )
-        trainer.remove_callback(PrinterCallback)
-        trainer.train()
-        return trainer.state
+        return fit(trainer)

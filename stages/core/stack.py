@@ -84,6 +84,7 @@ def load_base(base: Path, compute: dict[str, Any]) -> "PreTrainedModel":
             base if identity["source"] == "scratch" else identity["id"],
             revision=identity["revision"] or "main",
             dtype=getattr(torch, identity["dtype"]),
+            attn_implementation=identity["attn_implementation"],
             quantization_config=quantization(identity["quantize"], identity["dtype"]),
             device_map={"": compute["device"]} if identity["quantize"] != "none" else None,
             use_safetensors=True,  # a pickle can run code

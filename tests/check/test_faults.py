@@ -43,7 +43,7 @@ EDITS = {
         [r"params.yaml: adaptors: unknown key 'adaptors'; did you mean 'adapters'\?"],
     ),
     "missing section": (
-        "compare: {eps: 0.02, resamples: 2000, confidence: 0.95}",
+        "compare: {eps: 0.02, resamples: 2000, confidence: 0.95, overfit_alarm: 0.05}",
         "",
         [r"params.yaml: compare: is missing\n  expected: a mapping"],
     ),
