@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stages.core import entry, stack
+from stages.core.contract import stop_tokens
 from stages.core.costs import spending
 from stages.core.errors import ConfigError, Fault, InputError
 from stages.core.jsonl import read_rows, write_rows
@@ -84,12 +85,6 @@ def pad(sequences: list[list[int]], fill: int, left: bool) -> tuple["torch.Tenso
         ids[index, at] = torch.tensor(sequence)
         mask[index, at] = 1
     return ids, mask
-
-
-def stop_tokens(model: Any, tokenizer: Any) -> set[int]:
-    """Return every token that ends an answer: some models have several (Llama 3: eot, eom)."""
-    named = model.generation_config.eos_token_id
-    return {tokenizer.eos_token_id, *(named if isinstance(named, list) else [named])} - {None}
 
 
 def generate(
@@ -168,7 +163,7 @@ def answer_all(
     encoded = [encode(tokenizer, row) for row in rows]
     order = sorted(range(len(rows)), key=lambda index: (len(encoded[index][0]), rows[index]["id"]))
     batches = [order[at : at + batch_size] for at in range(0, len(order), batch_size)]
-    stops = stop_tokens(model, tokenizer)
+    stops = stop_tokens(tokenizer, model.generation_config)
     answers: dict[int, Answer] = {}
     for batch in progress(batches, f"answer {name}", "batch"):
         prompts = [encoded[index][0] for index in batch]

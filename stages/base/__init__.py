@@ -2,5 +2,6 @@
 
 Reads:   data/splits/<base.set> (scratch)
 Writes:  models/base: manifest, tokenizer, chat template; weights only of a scratch base
+         checkpoints while it trains, outside of DVC's outputs (stages.core.checkpoints)
 Network: hub (source: hub)
 """

@@ -1,28 +1,25 @@
 """Run the base stage: see `stages.base`."""
 
 import re
-import shutil
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stages.base import __doc__ as about
+from stages.base.adapter import fetch_adapter
 from stages.base.scratch import make_model, make_tokenizer, train
 from stages.core import entry
+from stages.core.checkpoints import Kept, kept, key_of
 from stages.core.costs import spending
 from stages.core.curve import write_curve
 from stages.core.digest import file_digest
 from stages.core.errors import ConfigError, Fault
+from stages.core.fingerprints import text_digest, tokenizer_digest, weights_digest
+from stages.core.folders import replacing_folder
 from stages.core.jsonl import read_json, read_rows, write_json
-from stages.core.lineage import (
-    Manifest,
-    text_digest,
-    unreachable,
-    weights_digest,
-    weights_folder,
-    write_manifest,
-)
+from stages.core.lineage import Manifest, weights_folder, write_manifest
 from stages.core.params import load
+from stages.core.reaching import reaching
 from stages.core.torch_setup import prepare
 
 if TYPE_CHECKING:
@@ -49,6 +46,7 @@ def describe(base: dict[str, Any], folder: Path, tokenizer: "PreTrainedTokenizer
     }
     weights = weights_folder(folder, identity)
     identity["weights"] = weights_digest(weights) if weights else None
+    identity["tokenizer"] = tokenizer_digest(folder)
     if weights and identity["weights"] is None:
         raise ConfigError(
             Fault(
@@ -62,7 +60,7 @@ def describe(base: dict[str, Any], folder: Path, tokenizer: "PreTrainedTokenizer
 
 
 def build(
-    corpus: Path, folder: Path, params: dict[str, Any]
+    corpus: Path, folder: Path, params: dict[str, Any], kept: Kept
 ) -> tuple["PreTrainedTokenizerBase", "TrainerState"]:
     """Train a base from scratch into `folder`; return its tokenizer and the trainer's state."""
     rows = {side: read_rows(corpus / f"{side}.jsonl") for side in ("train", "val")}
@@ -70,9 +68,10 @@ def build(
     scratch, seed = params["base"]["scratch"], params["seed"]["train"]
     tokenizer = make_tokenizer(texts, scratch["vocab_size"])
     model = make_model(tokenizer, scratch["architecture"])
+    key = key_of("base", params, [corpus / f"{side}.jsonl" for side in rows])
     state = train(
         model, tokenizer, rows, scratch["batch_tokens"], scratch["sft"],
-        params["compute"]["device"], seed,
+        params["compute"]["device"], seed, kept("base", key),
     )  # fmt: skip
     model.save_pretrained(folder)
     return tokenizer, state
@@ -94,18 +93,20 @@ def fetch_tokenizer(base: dict[str, Any]) -> "PreTrainedTokenizerBase":
 
     Raises: ConfigError when it cannot be had, or has no chat template.
     """
-    from transformers import AutoTokenizer
+    from transformers import AutoConfig, AutoTokenizer
 
-    identity = {"id": base["id"], "revision": base.get("revision") or "main"}
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(identity["id"], revision=identity["revision"])
-    except (OSError, ValueError) as error:
-        raise unreachable(identity, error) from error
+    identity = base | {"revision": base.get("revision") or "main"}
+    with reaching(identity):
+        how = {"revision": identity["revision"], "trust_remote_code": False}
+        AutoConfig.from_pretrained(identity["id"], **how)  # what it cannot read, nothing else can
+        tokenizer = AutoTokenizer.from_pretrained(identity["id"], **how)
+    if own := base.get("chat_template"):
+        tokenizer.chat_template = own
     if not tokenizer.chat_template:
         where = f"params.yaml: base.id: {base['id']}"
-        raise ConfigError(
-            Fault(where, "its tokenizer has no chat template", "an instruction-tuned model")
-        )
+        what = "its tokenizer has no chat template: it was not tuned to be asked"
+        then = "write one as base.chat_template: a Jinja text that ends each answer with eos_token"
+        raise ConfigError(Fault(where, what, "an instruction-tuned model", then))
     # Where there are several, the one that is used without tools.
     tokenizer.chat_template = undated(tokenizer.get_chat_template())
     return tokenizer
@@ -126,22 +127,27 @@ def main() -> None:
     args = entry.flags(about, "--corpus", "--model", "--curve", "--costs")
     params = load(PARAMS)
     base = params["base"]
-    with spending(args.costs) as costs:
+    scratch = base["source"] == "scratch"
+    with kept() as checkpoints, spending(args.costs) as costs:
         prepare(params["compute"], params["seed"]["train"])
-        shutil.rmtree(args.model, ignore_errors=True)
-        if base["source"] == "scratch":
-            tokenizer, state = build(args.corpus, args.model, params)
-            write_curve(args.curve, state.log_history)
+        with replacing_folder(args.model) as folder:
+            if scratch:
+                tokenizer, state = build(args.corpus, folder, params, checkpoints)
+            else:
+                tokenizer = fetch_tokenizer(base)
+            save_tokenizer(tokenizer, folder)
+            manifest = describe(base, folder, tokenizer)
+            if base.get("adapter"):
+                manifest["base"]["adapter"] = fetch_adapter(base["adapter"], folder / "adapter")
+            if scratch:
+                manifest["training_data"] = file_digest(args.corpus / "train.jsonl")
+            write_manifest(folder, manifest)
+        write_curve(args.curve, state.log_history if scratch else [])
+        if scratch:
             costs["tokens"] = state.num_input_tokens_seen
-        else:
-            tokenizer = fetch_tokenizer(base)
-            write_curve(args.curve, [])
-        save_tokenizer(tokenizer, args.model)
-        manifest = describe(base, args.model, tokenizer)
-        if base["source"] == "scratch":
-            manifest["training_data"] = file_digest(args.corpus / "train.jsonl")
-        write_manifest(args.model, manifest)
-    entry.say("base", f"{base['source']}, {base.get('id') or 'weights in ' + str(args.model)}")
+    own = f" with the adapter {base['adapter']['id']}" if base.get("adapter") else ""
+    named = base.get("id") or f"weights in {args.model}"
+    entry.say("base", f"{base['source']}, {named}{own}")
 
 
 if __name__ == "__main__":

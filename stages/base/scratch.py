@@ -1,6 +1,5 @@
 """A small Llama with a tokenizer of its own, trained on the corpus until it is competent."""
 
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from stages.base.batching import token_batches
 from stages.core.fitting import arguments, fit
 from stages.core.records import Row
+from stages.core.resuming import Resumable
 
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast, TrainerState
@@ -122,17 +122,22 @@ def train(
     sft: dict[str, Any],
     device: str,
     seed: int,
+    folder: Path,
 ) -> "TrainerState":
     """Train a whole model in place and return the trainer's state with its log.
 
     rows:         `train` and `val`; val may be empty
     batch_tokens: tokens of a batch, padding included
     sft:          keys of transformers.TrainingArguments, by their own names
+    folder:       where it keeps its checkpoints
 
     TRL's SFTTrainer, which trains the adapters, needs 1.3 times the CPU for the entropy and the
     accuracy that it logs at every step; over a whole base that is a minute.
     """
     from transformers import DataCollatorForSeq2Seq, Trainer, TrainingArguments
+
+    class ResumableTrainer(Resumable, Trainer):
+        """transformers', whose checkpoints are exact."""
 
     pad = DataCollatorForSeq2Seq(tokenizer)
     settings = {
@@ -141,16 +146,17 @@ def train(
         "per_device_train_batch_size": 1,  # an item is a whole batch
         "per_device_eval_batch_size": 1,
     }
-    with tempfile.TemporaryDirectory() as scratch:
-        trainer = Trainer(
-            model=model,
-            train_dataset=batched(encode(tokenizer, rows["train"]), batch_tokens, seed),
-            eval_dataset=batched(encode(tokenizer, rows["val"]), batch_tokens, seed)
-            if rows["val"]
-            else None,
-            data_collator=lambda items: pad(items[0]),
-            args=TrainingArguments(
-                **arguments(settings, device, seed, Path(scratch), bool(rows["val"]))
-            ),
-        )
-        return fit(trainer)
+    lower = {
+        "base.scratch.batch_tokens": batch_tokens,
+        "base.scratch.sft.gradient_checkpointing": sft.get("gradient_checkpointing", False),
+    }
+    trainer = ResumableTrainer(
+        model=model,
+        train_dataset=batched(encode(tokenizer, rows["train"]), batch_tokens, seed),
+        eval_dataset=batched(encode(tokenizer, rows["val"]), batch_tokens, seed)
+        if rows["val"]
+        else None,
+        data_collator=lambda items: pad(items[0]),
+        args=TrainingArguments(**arguments(settings, device, seed, folder, bool(rows["val"]))),
+    )
+    return fit(trainer, sft, lower)

@@ -10,18 +10,28 @@ parent, another revision of the base, another quantization or another chat templ
 loading, and both sides are named. It is written last: a folder without it is not a model.
 """
 
-import hashlib
 from pathlib import Path
 from typing import Any, Literal, NotRequired, TypedDict
 
-from stages.core.digest import digest, file_digest
-from stages.core.errors import ConfigError, Fault, LineageError
+from stages.core.digest import file_digest
+from stages.core.errors import Fault, LineageError
+from stages.core.fingerprints import ADAPTER_CONFIG as ADAPTER_CONFIG
+from stages.core.fingerprints import ADAPTER_WEIGHTS as ADAPTER_WEIGHTS
+from stages.core.fingerprints import (
+    CHAT_TEMPLATE,
+    adapter_digest,
+    lacking,
+    text_digest,
+    tokenizer_digest,
+    weights_digest,
+)
 from stages.core.jsonl import read_json, write_json
 
-ADAPTER_CONFIG = "adapter_config.json"
-ADAPTER_WEIGHTS = "adapter_model.safetensors"
-CHAT_TEMPLATE = "chat_template.jinja"
-IDENTITY = ("source", "id", "revision", "dtype", "quantize", "weights", "chat_template")
+# What makes a base another one; how attention is computed does not.
+IDENTITY = (
+    *("source", "id", "revision", "dtype", "quantize", "weights", "adapter", "chat_template"),
+    "tokenizer",
+)
 
 
 class Manifest(TypedDict):
@@ -30,10 +40,17 @@ class Manifest(TypedDict):
     name, kind:    `kind` is base, adapter or transcript
     on:            the model it stands on (None for a base or a transcript)
     chain:         names from the base to this model
-    base:          identity of the base: source, id, revision, dtype, quantize, digest of its
-                   weights (None for a hub model, which its revision pins) and of its chat template
+    base:          identity of the base: source, id, revision, dtype, quantize; digests of its
+                   weights (None for a hub model, which its revision pins), chat template and
+                   tokenizer; `adapter`, of its own, which is merged in: id, revision, digest
     adapters:      digest of the config and the weights of each adapter of the chain
     training_data: SHA-256 of the rows it was trained on (absent where it was not trained here)
+    rows:          how many were `trained` on, and left out as `too_long` for max_length
+    merged:        adapters of the chain that are merged into the base below the others, in groups,
+                   oldest first; those of one group were active together (`mode: merge`)
+    continues:     the model whose own adapter this one went on from, and its digest
+                   (`mode: continue`)
+    contract:      what the model was trained to be asked with (`stages.core.contract`)
     portable:      what any PEFT tool finds at the root of an adapter's folder: the adapter itself
                    (it stands on the base), the sum of its chain, or none
     portable_reason: why there is none
@@ -46,6 +63,10 @@ class Manifest(TypedDict):
     base: NotRequired[dict[str, Any]]
     adapters: NotRequired[dict[str, str]]
     training_data: NotRequired[str]
+    rows: NotRequired[dict[str, int]]
+    merged: NotRequired[list[list[str]]]
+    continues: NotRequired[dict[str, str | None]]
+    contract: NotRequired[dict[str, Any]]
     portable: NotRequired[Literal["self", "sum", "none"]]
     portable_reason: NotRequired[str]
 
@@ -60,38 +81,45 @@ def write_manifest(model: Path, manifest: Manifest) -> None:
     write_json(model / "manifest.json", manifest)
 
 
-def text_digest(text: str) -> str:
-    """Return the SHA-256 of a text (a chat template), 64 hex digits."""
-    return hashlib.sha256(text.encode()).hexdigest()
+def groups(manifest: Manifest) -> list[list[str]]:
+    """Return the adapters of a model in the groups they are merged in; the last stays active."""
+    merged = manifest.get("merged", [])
+    names = manifest["chain"][1:]
+    return [*merged, names[sum(map(len, merged)) :]]
 
 
-def weights_digest(folder: Path) -> str | None:
-    """Return one digest over a folder's safetensors files, names and contents; None of none."""
-    hashes = {file.name: file_digest(file) for file in sorted(folder.glob("*.safetensors"))}
-    return digest(hashes) if hashes else None
+def standing(below: Manifest, mode: str) -> tuple[list[str], list[list[str]]]:
+    """Return the parents of a new adapter, and which of them are merged into the base.
 
-
-def adapter_digest(folder: Path) -> str | None:
-    """Return one digest over an adapter's config and weights; None where either is missing.
-
-    The config too: another `lora_alpha` beside the same weights is another adapter.
+    below: of the model that it is trained on
+    mode:  stack (on all of them), continue (in the place of the topmost), merge (into the base)
     """
-    files = [folder / ADAPTER_CONFIG, folder / ADAPTER_WEIGHTS]
-    if not all(file.is_file() for file in files):
-        return None
-    return digest({file.name: file_digest(file) for file in files})
+    parents, merged = below["chain"][1:], below.get("merged", [])
+    if mode == "continue":
+        return parents[:-1], merged
+    if mode == "merge":
+        return parents, [group for group in groups(below) if group]
+    return parents, merged
 
 
 def adapter_manifest(
-    name: str, model: Path, below: Manifest, training_data: Path, portable: dict[str, Any]
+    adapter: dict[str, Any],
+    model: Path,
+    below: Manifest,
+    training_data: Path,
+    told: dict[str, Any],
 ) -> Manifest:
-    """Describe a trained adapter: the chain of the model below it, and itself on top.
+    """Describe a trained adapter: its parents, and itself on top.
 
-    portable: what stands at the folder's root, and why if nothing does
+    adapter: its `name` and `mode`, as params.yaml has them
+    below:   of the model that it was trained on
+    told:    what stands at the folder's root, and why if nothing does; the contract
     """
-    chain = [*below["chain"], name]
+    name, mode = adapter["name"], adapter["mode"]
+    parents, merged = standing(below, mode)
+    chain = [below["chain"][0], *parents, name]
     hashes = {each: adapter_digest(adapter_folder(model, each)) for each in chain[1:]}
-    return {
+    manifest: Manifest = {
         "name": name,
         "kind": "adapter",
         "on": below["name"],
@@ -99,8 +127,14 @@ def adapter_manifest(
         "base": below["base"],
         "adapters": hashes,
         "training_data": file_digest(training_data),
-        **portable,
+        **told,
     }
+    if merged:
+        manifest["merged"] = merged
+    if mode == "continue":
+        top = below["chain"][-1]
+        manifest["continues"] = {"name": top, "adapter": below["adapters"][top]}
+    return manifest
 
 
 def adapter_folder(model: Path, name: str) -> Path:
@@ -124,48 +158,34 @@ def verify(base: Path, model: Path) -> Manifest:
         raise LineageError(Fault(str(model), what, "a base or an adapter"))
     faults = []
 
-    def hold(where: str, said: Any, is_: Any, expected: str, then: str) -> None:
+    def hold(where: Path, said: Any, is_: Any, kind: str, then: str = "dvc checkout") -> None:
         if said != is_:
             what = f"the manifest says {said!r}, but here is {is_!r}"
-            faults.append(Fault(where, what, expected, then))
+            if is_ is None and kind == "adapter":
+                what += f" ({lacking(where)})"
+            faults.append(Fault(str(where), what, f"the {kind} as it was written", then))
 
     for key in IDENTITY:
-        made_on = manifest.get("base", {}).get(key)
-        if made_on != found[key]:
-            what = f"it was made on {made_on!r}, but {base} has {found[key]!r}"
+        made_on, has = manifest.get("base", {}).get(key), found.get(key)
+        if made_on != has:
+            what = f"it was made on {made_on!r}, but {base} has {has!r}"
             faults.append(
                 Fault(f"{model}: base.{key}", what, "the base it was trained on", "dvc repro")
             )
     if (weights := weights_folder(base, found)) is not None:
         then = "dvc checkout" if weights == base else "dvc repro --force base"
-        said = "weights as they were written"
-        hold(str(weights), found["weights"], weights_digest(weights), said, then)
+        hold(weights, found["weights"], weights_digest(weights), "weights", then)
+    if own := found.get("adapter"):
+        hold(base / "adapter", own["digest"], adapter_digest(base / "adapter"), "adapter")
     template = base / CHAT_TEMPLATE
     is_ = text_digest(template.read_text(encoding="utf-8")) if template.is_file() else None
-    said = "the chat template as it was written"
-    hold(str(template), found["chat_template"], is_, said, "dvc checkout")
+    hold(template, found["chat_template"], is_, "chat template")
+    if "tokenizer" in found:
+        hold(base, found["tokenizer"], tokenizer_digest(base), "tokenizer")
     for name in manifest["chain"][1:]:
         digested = manifest.get("adapters", {}).get(name, "nothing")
         folder = adapter_folder(model, name)
-        said = f"{ADAPTER_CONFIG} and {ADAPTER_WEIGHTS} as they were written"
-        hold(str(folder), digested, adapter_digest(folder), said, "dvc checkout")
+        hold(folder, digested, adapter_digest(folder), "adapter")
     if faults:
         raise LineageError(*faults)
     return manifest
-
-
-def unreachable(identity: dict[str, Any], error: Exception) -> ConfigError:
-    """Return the fault of a base that cannot be loaded.
-
-    identity: `source`, `id` and `revision` at least
-    """
-    here = Path(identity["id"] or "").is_dir()
-    hub = "the hub: when it is gated, accept its licence on its page, then `hf auth login`; "
-    return ConfigError(
-        Fault(
-            f"params.yaml: base.id: {identity['id']}",
-            f"cannot be loaded at revision {identity['revision']}: {str(error).splitlines()[0]}",
-            "a hub id with a revision of it, or a folder that `save_pretrained` wrote",
-            "look into the folder" if here else hub + "without a network, it must be in the cache",
-        )
-    )

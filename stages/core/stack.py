@@ -4,31 +4,27 @@
        └─── 3b                only the newest one is ever trained; a tree is as good as a chain
 
 What lies in the folders, and what is refused, is in `stages.core.lineage`; how an adapter's folder
-is written, in `stages.core.portable`.
+is written, in `stages.core.portable`; how parents are merged (`mode: merge`), in
+`stages.core.merging`.
 """
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stages.core import contract
+from stages.core.adapters import inside, put_on
 from stages.core.errors import ConfigError, Fault
-from stages.core.lineage import adapter_folder, read_manifest, unreachable, verify
+from stages.core.fingerprints import ADAPTER_WEIGHTS, tokenizer_files
+from stages.core.knobs import FREE, refused
+from stages.core.lineage import adapter_folder, groups, standing, verify
+from stages.core.merging import load_base as load_base
+from stages.core.merging import load_below
 
 if TYPE_CHECKING:
-    from peft import PeftModel
+    from peft import LoraConfig, PeftModel
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-# Files of a base folder that are not its tokenizer's.
-NOT_TOKENIZER = ("manifest.json", "config.json", "generation_config.json")
-
-
-def inside(name: str) -> str:
-    """Return what an adapter is called inside PEFT: never written, and clear of other names.
-
-    PEFT finds an adapter's tensors by `.<name>.` and keeps them in a ModuleDict: one called `1`
-    would be taken for layer 1 (whose weights would then train), one called `train` is refused.
-    """
-    return f"stacked_{name}"
 
 
 def load_tokenizer(base: Path) -> "PreTrainedTokenizerBase":
@@ -46,77 +42,11 @@ def copy_tokenizer(base: Path, model: Path) -> None:
 
     Saving it again would write what the trainer did to it, and where it was loaded from.
     """
-    for file in sorted(base.iterdir()):
+    for file in tokenizer_files(base):
         if file.is_dir():
             shutil.copytree(file, model / file.name, copy_function=shutil.copyfile)
-        elif file.name not in NOT_TOKENIZER and ".safetensors" not in file.suffixes:
+        else:
             shutil.copyfile(file, model / file.name)
-
-
-def quantization(quantize: str, dtype: str) -> Any:
-    """Return the BitsAndBytesConfig of `4bit` (nf4, double quantization) or `8bit`, or None."""
-    if quantize == "none":
-        return None
-    import torch
-    from transformers import BitsAndBytesConfig
-
-    if quantize == "8bit":
-        return BitsAndBytesConfig(load_in_8bit=True)
-    return BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=getattr(torch, dtype),
-    )
-
-
-def load_base(base: Path, compute: dict[str, Any]) -> "PreTrainedModel":
-    """Load the base that a folder holds (scratch) or names (hub, local).
-
-    Raises: ConfigError when it cannot be had.
-    """
-    import torch
-    from transformers import AutoModelForCausalLM, GenerationConfig
-
-    identity = read_manifest(base)["base"]
-    try:
-        model = AutoModelForCausalLM.from_pretrained(
-            base if identity["source"] == "scratch" else identity["id"],
-            revision=identity["revision"] or "main",
-            dtype=getattr(torch, identity["dtype"]),
-            attn_implementation=identity["attn_implementation"],
-            quantization_config=quantization(identity["quantize"], identity["dtype"]),
-            device_map={"": compute["device"]} if identity["quantize"] != "none" else None,
-            use_safetensors=True,  # a pickle can run code
-        )
-    except (OSError, ValueError) as error:
-        raise unreachable(identity, error) from error
-    if identity["quantize"] == "none":
-        model = model.to(compute["device"])
-    if identity["quantize"] == "4bit":
-        _keep_4bit_weights(model)
-    # What a model of the hub ships for chatting (temperature, a penalty for repetition) would
-    # change greedy answers too; only which tokens begin, end and fill a text belongs to the model.
-    shipped = model.generation_config
-    model.generation_config = GenerationConfig(
-        bos_token_id=shipped.bos_token_id,
-        eos_token_id=shipped.eos_token_id,
-        pad_token_id=shipped.pad_token_id,
-    )
-    return model
-
-
-def _keep_4bit_weights(model: "PreTrainedModel") -> None:
-    """Forbid bitsandbytes to repack 4-bit weights in place on CPUs with AVX512-BF16.
-
-    One forward in eval mode would do it, `.train()` does not undo it, and every LoRA gradient after
-    it is wrong (cosine 0.33 with the true one); measured with bitsandbytes 0.50.2.
-    """
-    import bitsandbytes as bnb
-
-    for module in model.modules():
-        if isinstance(module, bnb.nn.Linear4bit):
-            module.support_avx512bf16_for_cpu = False
 
 
 def load(base: Path, model: Path, compute: dict[str, Any]) -> "PreTrainedModel | PeftModel":
@@ -126,42 +56,82 @@ def load(base: Path, model: Path, compute: dict[str, Any]) -> "PreTrainedModel |
     base cannot be had.
     """
     manifest = verify(base, model)
-    loaded = load_base(base, compute)
-    names = manifest["chain"][1:]
-    if names:
-        from peft import PeftModel
-
-        first, *others = names
-        loaded = PeftModel.from_pretrained(
-            loaded, adapter_folder(model, first), adapter_name=inside(first)
-        )
-        for name in others:
-            loaded.load_adapter(adapter_folder(model, name), adapter_name=inside(name))
-        # PeftModel.set_adapter refuses a list; the tuner below it takes one.
-        loaded.base_model.set_adapter([inside(name) for name in names])
-        _silence_dropout(loaded)
+    loaded = load_below(base, model, manifest, compute)
+    contract.hold(model, manifest.get("contract"), load_tokenizer(base), loaded.generation_config)
+    if active := groups(manifest)[-1]:
+        loaded = put_on(loaded, {name: adapter_folder(model, name) for name in active})
     return loaded.requires_grad_(False).eval()
 
 
-def _silence_dropout(loaded: "PeftModel") -> None:
-    """Take the dropout out of loaded adapters: a frozen parent is the same while a child trains."""
-    from peft.tuners.lora import LoraLayer
-    from torch.nn import Identity
+def begin(base: Path, on: Path, adapter: dict[str, Any], compute: dict[str, Any]) -> "PeftModel":
+    """Return the model that an adapter trains on, with the adapter on top: it alone trains.
 
-    for module in loaded.modules():
-        if isinstance(module, LoraLayer):
-            for name in module.lora_dropout:
-                module.lora_dropout[name] = Identity()
+    on:      folder of the model it is trained on
+    adapter: its `name`, `mode` and `lora`, as params.yaml has them
+    Raises: LineageError and ConfigError as `load`; ConfigError where PEFT refuses the adapter, or
+    the mode does not fit the model or the adapter.
+    """
+    below, mode, name = verify(base, on), adapter["mode"], adapter["name"]
+    if mode != "stack" and len(below["chain"]) == 1:
+        where = f"params.yaml: adapters: {name}: mode"
+        what = f"{mode}, but it is on {below['name']!r}, which is no adapter"
+        raise ConfigError(Fault(where, what, f"on: the adapter to {mode}", "write mode: stack"))
+    parents, merged = standing(below, mode)
+    # What the new adapter will stand on, told as if it were a model of its own.
+    stood = below | {"chain": [below["chain"][0], *parents], "merged": merged}
+    loaded = load_below(base, on, stood, compute)
+    contract.hold(on, below.get("contract"), load_tokenizer(base), loaded.generation_config)
+    if active := groups(stood)[-1]:
+        loaded = put_on(loaded, {each: adapter_folder(on, each) for each in active})
+    grown = grow(loaded.requires_grad_(False).eval(), name, adapter["lora"])
+    if mode == "continue":
+        go_on_from(grown, name, adapter_folder(on, below["chain"][-1]))
+    return grown
+
+
+def go_on_from(grown: "PeftModel", name: str, parent: Path) -> None:
+    """Give the newest adapter of a model the weights of another one of the same shape.
+
+    parent: folder of the adapter whose weights it starts from
+    Raises: ConfigError with every knob in which the two differ.
+    """
+    from peft import LoraConfig, set_peft_model_state_dict
+    from safetensors.torch import load_file
+
+    own, its = (
+        config.to_dict()
+        for config in (grown.peft_config[inside(name)], LoraConfig.from_pretrained(parent))
+    )
+    faults = [
+        Fault(
+            f"params.yaml: adapters: {name}: lora.{key}",
+            f"{shown(own[key])}, but {parent.name}, which it continues, has {shown(its[key])}",
+            "the same: of a `continue` only lora_dropout may differ",
+        )
+        for key in sorted(own.keys() - FREE)
+        if shown(own[key]) != shown(its[key])
+    ]
+    if faults:
+        raise ConfigError(*faults)
+    set_peft_model_state_dict(grown, load_file(parent / ADAPTER_WEIGHTS), adapter_name=inside(name))
+
+
+def shown(value: Any) -> Any:
+    """Return a value of a config in the one form that a file and PEFT's memory of it share."""
+    return sorted(value) if isinstance(value, set | list | tuple) else value
 
 
 def grow(loaded: "PreTrainedModel | PeftModel", name: str, lora: dict[str, Any]) -> "PeftModel":
     """Put a new adapter on a loaded model: the only one that trains, beside all active parents.
 
     lora: keys of peft.LoraConfig, by their own names
-    Raises: ConfigError with what PEFT says against them.
+    Raises: ConfigError with what PEFT, or `stages.core.knobs`, says against them.
     """
     from peft import LoraConfig, PeftModel, get_peft_model
 
+    where = f"params.yaml: adapters: {name}: lora"
+    if faults := [Fault(where, what, then="leave it out") for what in refused(lora)]:
+        raise ConfigError(*faults)
     try:
         config = LoraConfig(task_type="CAUSAL_LM", **lora)
         if not isinstance(loaded, PeftModel):
@@ -169,10 +139,43 @@ def grow(loaded: "PreTrainedModel | PeftModel", name: str, lora: dict[str, Any])
         parents = loaded.base_model.active_adapters
         loaded.add_adapter(inside(name), config)
     except (TypeError, ValueError) as error:
-        where = f"params.yaml: adapters: {name}: lora"
         raise ConfigError(Fault(where, str(error), "keys and values of peft.LoraConfig")) from error
+    if faults := [Fault(where, *told) for told in clashes(loaded, name, config)]:
+        raise ConfigError(*faults)
     loaded.base_model.set_adapter([*parents, inside(name)])
     # set_adapter makes every active adapter trainable; the parents must stay what they are.
     loaded.requires_grad_(False)
     loaded.set_requires_grad(inside(name))
     return loaded
+
+
+def clashes(loaded: "PeftModel", name: str, config: "LoraConfig") -> Iterator[tuple[str, str, str]]:
+    """Yield what PEFT would do wrong in silence with a new adapter on these parents.
+
+    Each is what is wrong, what was expected, what to do.
+    """
+    from peft.utils.other import ModulesToSaveWrapper
+
+    if config.use_dora and config.lora_dropout > 0:
+        yield (
+            f"use_dora with lora_dropout={config.lora_dropout}: on other adapters, PEFT computes "
+            "another model in training than afterwards",
+            "lora_dropout=0.0 for DoRA on a stack",
+            "or mode: merge, which leaves no adapter below it",
+        )
+    if config.bias != "none":
+        yield (
+            f"bias={config.bias}: on other adapters, PEFT would leave every bias as it is",
+            "bias=none on a stack",
+            "or mode: merge, which leaves no adapter below it",
+        )
+    mine = inside(name)
+    for path, module in loaded.base_model.model.named_modules():
+        if isinstance(module, ModulesToSaveWrapper) and set(module.modules_to_save) - {mine}:
+            within = (f".{key}" for key, _ in module.named_parameters())
+            if mine in module.modules_to_save or any(f".{mine}." in key for key in within):
+                yield (
+                    f"it changes {path}, which a parent keeps whole (modules_to_save)",
+                    "other modules than its parents keep whole",
+                    "name target_modules without it, or mode: merge",
+                )

@@ -99,10 +99,10 @@ def test_several_tokens_can_end_an_answer(tiny):
     write_json(BASE / "generation_config.json", {"eos_token_id": [2, 17], "pad_token_id": 0})
     tokenizer = stack.load_tokenizer(BASE)
     model = stack.load_base(BASE, CPU)
-    assert answer.stop_tokens(model, tokenizer) == {2, 17}
+    assert answer.stop_tokens(tokenizer, model.generation_config) == {2, 17}
     for named, stops in ((7, {7, 2}), (None, {2}), ([2], {2})):
         told = SimpleNamespace(generation_config=SimpleNamespace(eos_token_id=named))
-        assert answer.stop_tokens(told, tokenizer) == stops
+        assert answer.stop_tokens(tokenizer, told.generation_config) == stops
 
 
 def test_the_loss_of_a_reference_is_that_of_its_tokens_and_the_end(model, tokenizer):

@@ -129,7 +129,7 @@ def test_a_base_that_cannot_be_had_is_named(
     identity = manifest["base"] | {"source": "hub", "id": name, "revision": "abc1234"}
     BASE.mkdir(exist_ok=True)
     write_json(BASE / "manifest.json", manifest | {"base": identity})
-    with pytest.raises(ConfigError, match="accept its licence on its page, then `hf auth login`"):
+    with pytest.raises(ConfigError, match="connect and unset HF_HUB_OFFLINE, or fill the hub's"):
         stack.load_base(BASE, CPU)
 
 

@@ -44,9 +44,10 @@ def apart(one: Any, other: Any) -> float:
 
 def put(grown: Any, name: str, below: Path) -> dict[str, Any]:
     """Write a grown adapter's folder with its manifest; return what is said of its root."""
-    told = portable.save(grown, name, below, MODELS / name)
+    adapter = {"name": name, "mode": "stack"}
+    told = portable.save(grown, adapter, BASE, below, MODELS / name)
     data = Path("data/test.jsonl")
-    manifest = adapter_manifest(name, MODELS / name, read_manifest(below), data, told)
+    manifest = adapter_manifest(adapter, MODELS / name, read_manifest(below), data, told)
     write_manifest(MODELS / name, manifest)
     return told
 
@@ -235,6 +236,14 @@ def test_another_loading_of_the_base_is_refused(tiny, key: str, made_on: Any, ha
     told = f"base.{key}: it was made on {made_on!r}, but models/base has {has!r}"
     with pytest.raises(LineageError, match=told):
         load("2c")
+
+
+def test_another_way_to_compute_attention_is_no_other_base(tiny):
+    set_base("base", attn_implementation="eager")
+    loaded = load("2c")
+    assert loaded.config._attn_implementation == "eager"
+    set_base("base", attn_implementation="sdpa")
+    assert apart(loaded, load("2c")) < 1e-4
 
 
 def test_another_chat_template_is_refused(tiny):
