@@ -13,12 +13,19 @@ COLUMNS = ("step", "epoch", "split", "loss", "token_accuracy")
 
 
 def log_last_step() -> "TrainerCallback":
-    """Return a callback that logs the last step too: a run's end, and runs shorter than a log."""
+    """Return a callback that logs the last step too, and every one that is evaluated.
+
+    The last one is a run's end, and all of a run that is shorter than a log. Early stopping ends a
+    run at an evaluation: what was trained up to it stands in the curve, too.
+    """
     from transformers import TrainerCallback
 
     class LogLastStep(TrainerCallback):
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            control.should_log |= state.global_step >= state.max_steps
+            control.should_log |= control.should_evaluate or state.global_step >= state.max_steps
+
+        def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            control.should_log |= control.should_evaluate
 
     return LogLastStep()
 
