@@ -11,10 +11,12 @@ from stages.core.jsonl import write_json
 
 
 @contextmanager
-def spending(path: Path) -> Iterator[dict[str, float]]:
+def spending(path: Path | None) -> Iterator[dict[str, float]]:
     """Measure the block and write it to `path`; the block may add figures of its own.
 
+    path: None where another process of the same run writes it
     wall_s, cpu_s: seconds of this process; peak_memory_mb: resident, in MiB
+    peak_gpu_memory_mb: what torch held of one GPU at most, in MiB; absent where it used none
     """
     figures: dict[str, float] = {}
     wall = time.perf_counter()
@@ -27,4 +29,8 @@ def spending(path: Path) -> Iterator[dict[str, float]]:
         "cpu_s": round(used.ru_utime + used.ru_stime, 2),
         "peak_memory_mb": round(used.ru_maxrss * unit / 2**20, 1),
     }
-    write_json(path, figures)
+    torch = sys.modules.get("torch")  # light stages must not load it
+    if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
+        figures["peak_gpu_memory_mb"] = round(torch.cuda.max_memory_allocated() / 2**20, 1)
+    if path is not None:
+        write_json(path, figures)
