@@ -5,11 +5,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from stages.check import faults
+from stages.check import faults, notices, warning
 from stages.core import entry
 from stages.core.errors import ConfigError, Fault
 from stages.core.params import PATH, read_yaml
-from stages.core.portable import EXACT, PLAIN_INITS
 from tools.recipe import RECIPES, names
 
 OFFLINE = "offline"
@@ -44,25 +43,6 @@ def lacking_keys(params: dict[str, Any]) -> list[Fault]:
     ]
 
 
-def without_sum(params: dict[str, Any]) -> list[Fault]:
-    """Return a fault for each knob of an adapter for which its chain has no exact sum.
-
-    A warning: such a stack trains, answers and is scored as any other; only its folder is not one
-    ordinary PEFT adapter for the tools of others.
-    """
-    return [
-        Fault(
-            f"params.yaml: adapters.{key}.lora.{knob}",
-            f"{value!r}: models/{adapter['name']} will hold no adapter that other tools load",
-            "nothing, where nobody else has to load it",
-        )
-        for key, adapter in params["adapters"].items()
-        for knob, value in adapter["lora"].items()
-        if (knob not in EXACT and value not in (False, None, "none", [], {}))
-        or (knob == "init_lora_weights" and value not in PLAIN_INITS)
-    ]
-
-
 def main() -> None:
     """Check params.yaml and the recipe that it names."""
     params = read_yaml(PATH)
@@ -77,6 +57,6 @@ def main() -> None:
             found = [Fault(f"{PATH}: recipe", what, f"one of: {', '.join(names())}"), *found]
     if found:
         raise ConfigError(*found)
-    for fault in [*lacking_keys(params), *without_sum(params)]:
-        print(str(fault).replace("error:", "warning:", 1), file=sys.stderr)
+    for notice in [*lacking_keys(params), *notices(params)]:
+        print(warning(notice), file=sys.stderr)
     entry.say("check", f"{PATH} and {recipe} hold no fault")

@@ -1,15 +1,18 @@
 """Tell every fault of params.yaml and of the recipe's files, all at once.
 
-    params.yaml ── shape ── meaning ──┐
-        (JSON Schema)   (names,       ├── faults
-               shares, teachers, ...) │
-    recipes/<name>/ ───────── files ──┘
+    params.yaml ── shape ─┬─ meaning ──┐  names, shares, sections
+        (JSON Schema)     ├─ teachers  │
+                          ├─ chains    ├── faults      adapters: modes, knobs of LoRA
+                          └─ training  │               the trainer's keys, device, launch
+    recipes/<name>/ ──────── files ────┘
 
-`faults` is what both the stage `check` and `tunegraph check` call.
+`faults` and `notices` (what is worth a word and no fault) are what both the stage `check` and
+`tunegraph check` tell.
 """
 
 from dataclasses import astuple
 from pathlib import Path
+from typing import Any
 
 from stages.core.errors import Fault, UserError
 
@@ -21,23 +24,48 @@ def faults(file: Path, recipe: Path) -> list[Fault]:
     recipe: the recipe's folder
     """
     from stages.check.files import check_files
-    from stages.check.meaning import check_meaning
-    from stages.check.shape import check_shape
-    from stages.check.teachers import check_teachers
     from stages.core.params import read_yaml
 
     try:
         params = read_yaml(file)
     except UserError as error:
         return list(error.faults)
-    shape, sound = check_shape(params, str(file))
-    told = {fault.where for fault in shape}
-    # What has the wrong shape is taken out, and must not be told again as missing.
-    meant = [*check_meaning(sound, str(file)), *check_teachers(sound, str(file))]
-    meant = [fault for fault in meant if fault.where not in told]
-    found = [*shape, *meant, *check_files(sound, recipe)]
+    found, sound = faults_of(params, str(file))
+    found += check_files(sound, recipe)
     # Whoever wrote a message may have quoted what is a key in the wrong place.
     return list(dict.fromkeys(map(without_keys, found)))
+
+
+def faults_of(params: Any, file: str = "params.yaml") -> tuple[list[Fault], dict[str, Any]]:
+    """Return the faults of parameters, and the parameters without what has the wrong shape."""
+    from stages.check.chains import check_chains
+    from stages.check.meaning import check_meaning
+    from stages.check.mixes import check_rows
+    from stages.check.shape import check_shape
+    from stages.check.teachers import check_teachers
+    from stages.check.training import check_training
+
+    shape, sound = check_shape(params, file)
+    told = {fault.where for fault in shape}
+    # What has the wrong shape is taken out, and must not be told again as missing.
+    checks = (check_meaning, check_teachers, check_rows, check_chains, check_training)
+    meant = [fault for check in checks for fault in check(sound, file)]
+    return [*shape, *(fault for fault in meant if fault.where not in told)], sound
+
+
+def notices(params: dict[str, Any], file: str = "params.yaml") -> list[Fault]:
+    """Return what is worth a word and no fault, of parameters that have none."""
+    from stages.check.aliases import shared
+    from stages.check.chains import without_sum
+    from stages.check.meaning import located
+    from stages.check.training import worth_a_word
+
+    return located(file, [*shared(params), *without_sum(params), *worth_a_word(params)])
+
+
+def warning(notice: Fault) -> str:
+    """Spell a notice as a fault is spelled, but as a warning."""
+    return str(notice).replace("error:", "warning:", 1)
 
 
 def without_keys(fault: Fault) -> Fault:

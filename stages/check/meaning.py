@@ -8,6 +8,7 @@ import difflib
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
+from stages.core.draw import train_sample
 from stages.core.errors import Fault
 from stages.core.scores import KEYS
 
@@ -124,6 +125,12 @@ def is_of_examples(source: Params) -> bool:
     return source.get("kind") == "skills" or "examples" in source
 
 
+def samples(params: Params) -> dict[str, str]:
+    """Return name of a sample of training rows, as a set -> the set that it is taken from."""
+    sets = section(params, "sets").items()
+    return {train_sample(name): name for name, entry in sets if entry.get("train_sample")}
+
+
 def check_sources(params: Params) -> Iterator[Fault]:
     """Hold that sources and sets that others name are there."""
     sources, sets = section(params, "sources"), section(params, "sets")
@@ -159,8 +166,12 @@ def check_sources(params: Params) -> Iterator[Fault]:
     for key, entry in section(params, "adapters").items():
         for name in entry.get("mix", {}):
             yield from unknown(f"adapters.{key}.mix.{name}", name, sets, "set")
+    scored = {*sets, *samples(params)}
     for name, entry in section(params, "evaluate.sections").items():
-        yield from unknown(f"evaluate.sections.{name}.set", entry.get("set"), sets, "set")
+        where, asked = f"evaluate.sections.{name}.set", entry.get("set")
+        whole = next((each for each in sets if train_sample(each) == asked), None)
+        then = f"write train_sample: 40 at sets.{whole}" if whole else ""
+        yield from unknown(where, asked, scored, "set", then)
 
 
 def check_splits(params: Params) -> Iterator[Fault]:

@@ -100,6 +100,15 @@ def resolved(schema: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
     return schema["$defs"][reference.rpartition("/")[2]] | part if reference else part
 
 
+def refused(schema: dict[str, Any], key: str) -> str | None:
+    """Return what to do instead of giving a key that a library knows and a mapping refuses.
+
+    schema: its `refused` (no word of JSON Schema's) holds patterns of keys, and what to do instead
+    """
+    found = (then for keys, then in schema.get("refused", {}).items() if re.search(keys, key))
+    return next(found, None)
+
+
 def unknown_keys(file: str, error: Any) -> list[Fault]:
     """Return a fault for each key that a closed mapping does not have, with the one meant."""
     path, known = list(error.absolute_path), error.schema.get("properties", {})
@@ -107,6 +116,10 @@ def unknown_keys(file: str, error: Any) -> list[Fault]:
     faults = []
     for key in error.instance:
         if key in known or any(re.search(pattern, key) for pattern in patterns):
+            continue
+        if then := refused(error.schema, key):
+            where = f"{file}: {spell([*path, key])}"
+            faults.append(Fault(where, f"{key!r} is no key of this section", then=then))
             continue
         near = difflib.get_close_matches(key, known, 1)
         what = f"unknown key {key!r}" + (f"; did you mean {near[0]!r}?" if near else "")
