@@ -51,6 +51,32 @@ def parser() -> argparse.ArgumentParser:
     )
     explain.add_argument("--json", action="store_true", help="one JSON object in place of text")
 
+    export = add(
+        "export",
+        "write a model as one ordinary folder (merged, or one PEFT adapter), compare it with the "
+        "stack, bring one of an experiment or an older commit back, push it to the hub",
+    )
+    export.add_argument("name", help="a model of params.yaml, or base")
+    export.add_argument("--out", type=Path, help="the folder to write (exports/NAME[@REV])")
+    export.add_argument("--rev", help="an experiment, commit, branch or tag; without: what is here")
+    export.add_argument(
+        "--format",
+        choices=("merged", "adapter", "stack"),
+        default="merged",
+        help="merged: a transformers model; adapter: the sum of the chain as one PEFT adapter; "
+        "stack: the model's folder and its base's as they are (merged)",
+    )
+    export.add_argument(
+        "--dtype", choices=("float32",), help="of merged weights, where it is not to be the base's"
+    )
+    export.add_argument("--device", help="cpu, cuda, mps; where it is not to be compute.device")
+    export.add_argument("--force", action="store_true", help="replace an earlier export")
+    export.add_argument("--push", metavar="HUB_ID", help="then push it to the hub: user/name")
+    export.add_argument("--public", action="store_true", help="a repository that all can see")
+    export.add_argument(
+        "--allow-dirty", action="store_true", help="push although dvc.lock or the commit differs"
+    )
+
     recipe = add("recipe", "switch to another recipe, list them, begin one")
     actions = recipe.add_subparsers(dest="action", required=True, metavar="ACTION")
     actions.add_parser("list", help="list the recipes")
@@ -98,6 +124,23 @@ def command() -> None:
         from tools import explain
 
         explain.main(" ".join(args.asked), as_json=args.json)
+    elif args.command == "export":
+        from tools import export
+
+        export.main(
+            export.Asked(
+                args.name,
+                out=args.out,
+                revision=args.rev,
+                form=args.format,
+                dtype=args.dtype,
+                device=args.device,
+                repository=args.push,
+                public=args.public,
+                force=args.force,
+                dirty=args.allow_dirty,
+            )
+        )
     elif args.action == "list":
         from tools import recipe
 

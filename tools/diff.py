@@ -122,9 +122,12 @@ def hold(names: Sequence[str]) -> None:
         )
 
 
-def outdated() -> list[str]:
-    """Return the stages that `dvc repro` would run again, those with missing data only apart."""
-    changes = json.loads(dvc("status", "--json"))
+def outdated(*words: str) -> list[str]:
+    """Return the stages that `dvc repro` would run again, those with missing data only apart.
+
+    words: further ones for `dvc status`: stages, `--with-deps`
+    """
+    changes = json.loads(dvc("status", "--json", *words))
     return [stage for stage, told in changes.items() if set(_kinds(told)) - {"deleted"}]
 
 

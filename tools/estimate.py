@@ -49,6 +49,9 @@ def project(
 
 def main() -> None:
     """Print a row a teacher and, below it, the line that generate says before it asks."""
+    if load(("prompt.source",))["prompt"]["source"] is None:
+        entry.say("estimate", "prompt.source is null: no teacher is asked, nothing is paid")
+        return
     with closing(Journal(location())) as journal:
         journal.refresh()
         requests, dialogue, params = project(journal)

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from stages.core.draw import train_sample
 from stages.core.proof import OPERATIONS, REASONS, REPEATS
 from tools.finding import DATA, Match, examples, lines
 
@@ -167,8 +168,12 @@ def trained(row_id: str, build: Build) -> list[dict[str, Any]]:
 
 
 def answers(row_id: str, sets: list[dict[str, Any]], build: Build) -> list[dict[str, Any]]:
-    """Return what each model answered to a test row, with the scores of that answer."""
-    tested = {one["set"] for one in sets if one["side"] == "test"}
+    """Return what each model answered to a test row, or to a sampled training row, with scores."""
+    tested = {one["set"] for one in sets if one["side"] == "test"} | {
+        train_sample(one["set"])
+        for one in sets
+        if one["side"] == "train" and build.params["sets"][one["set"]].get("train_sample")
+    }
     found = []
     for key, model in build.params["models"].items() if tested else ():
         name = model["name"]

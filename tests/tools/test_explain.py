@@ -156,6 +156,18 @@ def test_a_test_row_has_the_answers_and_their_scores(told):
     assert "text: So 2c." in text
 
 
+def test_a_sampled_training_row_has_answers_too(told, build):
+    for name in ("base", "2b", "2c"):
+        answered = [answer_of(name, ROW, "own_train", f"So {name}.")]
+        write_rows(build / f"data/answers/{name}.jsonl", answered)
+        score = {"model": name, "set": "own_train", "skill": "own", "row": ROW}
+        write_rows(build / f"data/scores/{name}.jsonl", [score | {"values": {"rouge_l": 0.75}}])
+    text = told(ROW)
+    assert text.count("(set own_train, finish reason stop)\n  text: So ") == 3
+    assert text.count("scores: rouge_l 0.75") == 3
+    assert text.index("split, set own: train") < text.index("answer of base")
+
+
 def test_a_reject_comes_with_the_line_that_admits_it(told, monkeypatch):
     text = told(REJECTED)
     assert f"rejected, no_object: {REASONS['no_object']}" in text
