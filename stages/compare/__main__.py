@@ -5,12 +5,15 @@ Writes:  metrics/comparison/<name>.json
 Network: none
 
 All deltas are positive when better. The rows are paired: both models answered the same ones.
+Sections of training rows are not compared; they are one side of the gap between train and test.
 """
 
 from pathlib import Path
 from typing import Any
 
-from stages.compare.significance import Resampling, interval
+from stages.compare.forgetting import forgetting_and_recovery, primary_means
+from stages.compare.gap import gaps, section_scores, train_sections
+from stages.compare.significance import Section, interval
 from stages.core import entry
 from stages.core.errors import Fault, InputError
 from stages.core.jsonl import read_json, read_rows, write_json
@@ -21,20 +24,6 @@ from stages.core.scores import KEYS, better
 PARAMS = ("base.set", "evaluate.sections", "compare")
 DIGITS = 5
 Scores = dict[str, Score]  # by row id, of one model
-
-
-class Section:
-    """One section's rows, and their resamplings: one for each number of rows that have a key."""
-
-    def __init__(self, name: str, rows: list[str], settings: dict[str, Any]) -> None:
-        self.name, self.rows, self.settings = name, rows, settings
-        self.by_n: dict[int, Resampling] = {}
-
-    def resampling(self, n: int) -> Resampling:
-        """Return the resampling of n rows."""
-        if n not in self.by_n:
-            self.by_n[n] = Resampling(self.name, n, self.settings["resamples"])
-        return self.by_n[n]
 
 
 def paired(key: str, own: Scores, other: Scores, rows: list[str]) -> tuple[list, list, list]:
@@ -70,59 +59,6 @@ def delta(
     return told
 
 
-def primary_means(key: str, models: dict[str, Scores], section: Section) -> dict[str, Any] | None:
-    """Return each model's value of a primary key: `observed`, and in each resample (`drawn`).
-
-    Oriented so that higher is better (a loss is negated). None where a model lacks the key.
-    """
-    import numpy as np
-
-    weight = KEYS[key].weight
-    every = models.values()
-    rows = [row for row in section.rows if all(key in of[row]["values"] for of in every)]
-    if not rows:
-        return None
-    resampling = section.resampling(len(rows))
-    means: dict[str, Any] = {}
-    for model, scores in models.items():
-        values = np.array([better(key, scores[row]["values"][key], 0.0) for row in rows])
-        weights = np.array([scores[row]["values"][weight] if weight else 1.0 for row in rows])
-        observed = float((values * weights).sum() / weights.sum())
-        means[model] = {"observed": observed, "drawn": resampling.means(values, weights)}
-    return means
-
-
-def forgetting_and_recovery(
-    means: list[dict[str, Any]], settings: dict[str, Any]
-) -> dict[str, dict[str, float]]:
-    """Return forgetting = base - self and recovery = (self - on) / (base - on), with intervals.
-
-    means: of one section, or of several that count alike (their mean is compared)
-    Recovery is absent where base - on < eps: the model below had lost nothing to speak of (one that
-    stands on the base itself, a skill that the base never had). Its interval is absent where that
-    holds for more than one resample in 20. Forgetting: higher is worse.
-    """
-    import numpy as np
-
-    def mean(model: str, which: str) -> Any:
-        return np.mean([of_section[model][which] for of_section in means], axis=0)
-
-    eps, confidence = settings["eps"], settings["confidence"]
-    (own, on, base), of_draws = (
-        [mean(model, which) for model in ("self", "on", "base")] for which in ("observed", "drawn")
-    )
-    lost = interval(of_draws[2] - of_draws[0], confidence)
-    told = {"forgetting": {"value": float(base - own)} | lost}
-    if base - on >= eps:
-        told["recovery"] = {"value": float((own - on) / (base - on))}
-        gap = of_draws[2] - of_draws[1]
-        sure = gap >= eps
-        if sure.mean() >= 0.95:
-            ratio = (of_draws[0] - of_draws[1])[sure] / gap[sure]
-            told["recovery"] |= interval(ratio, confidence)
-    return told
-
-
 def compare(
     names: dict[str, str],
     metrics: dict[str, dict[str, dict[str, float]]],
@@ -137,17 +73,17 @@ def compare(
     metrics:  self, on, base -> section -> key -> value
     scores:   self, on, base -> row id -> Score
     base_set: the set that the base is good at: `all` is over its sections that have a primary key
+    Returns: sections, all (see `forgetting_and_recovery`) and gap (see `gaps`), where there are any
     """
     on_base = names["on"] == names["base"]
     told: dict[str, Any] = {"model": names["self"], "on": names["on"], "base": names["base"]}
     told["sections"] = {}
     of_base_set = {}
+    trained_on = train_sections(sections)
     for name, asked in sections.items():
-        rows = [
-            row
-            for row, score in scores["self"].items()
-            if score["set"] == asked["set"] and asked.get("skill", score["skill"]) == score["skill"]
-        ]
+        if name in trained_on:
+            continue
+        rows = [score["row"] for score in section_scores(scores["self"], asked)]
         section = Section(name, rows, settings)
         found: dict[str, Any] = {"n": len(rows), "keys": {}}
         for key in asked["metrics"]:
@@ -172,6 +108,8 @@ def compare(
             if asked["set"] == base_set:
                 of_base_set[name] = means
         told["sections"][name] = found
+    if found_gaps := gaps(metrics["self"], scores["self"], sections, settings):
+        told["gap"] = found_gaps
     if of_base_set:
         together = forgetting_and_recovery(list(of_base_set.values()), settings)
         told["all"] = {"sections": list(of_base_set)} | together

@@ -1,6 +1,6 @@
 """How surely two models differ: paired bootstrap, McNemar's test, sign-flip permutation test."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 if TYPE_CHECKING:
@@ -42,6 +42,20 @@ class Resampling:
         # Sums of the same numbers in another order differ in the last digits.
         as_large = int((flipped >= observed * (1 - 1e-12)).sum())
         return (as_large + 1) / (len(flipped) + 1)
+
+
+class Section:
+    """One section's rows, and their resamplings: one for each number of rows that have a key."""
+
+    def __init__(self, name: str, rows: list[str], settings: dict[str, Any]) -> None:
+        self.name, self.rows, self.settings = name, rows, settings
+        self.by_n: dict[int, Resampling] = {}
+
+    def resampling(self, n: int) -> Resampling:
+        """Return the resampling of n rows."""
+        if n not in self.by_n:
+            self.by_n[n] = Resampling(self.name, n, self.settings["resamples"])
+        return self.by_n[n]
 
 
 def interval(drawn: "ndarray", confidence: float) -> dict[str, float]:

@@ -122,7 +122,8 @@ class Row(TypedDict):
     """One row that can be trained on (data/rows.jsonl, data/splits, data/mix, data/test.jsonl).
 
     id:         digest of the messages
-    set:        the set it belongs to (absent in data/rows.jsonl: split names it)
+    set:        the set it belongs to (absent in data/rows.jsonl: split names it); a training row
+                that is answered on purpose, in data/test.jsonl, is of <set>_train
     skill:      as in Example
     group:      as in Example
     request:    the request it came from (absent where there was none)

@@ -14,6 +14,7 @@ from stages.core import entry
 from stages.core.errors import Fault, InputError
 from stages.core.jsonl import read_json, read_rows, replacing, write_json
 from stages.core.params import load
+from stages.report.overfitting import rises
 from stages.report.probes import probes
 from stages.report.summary import alarms, summarise
 from stages.report.tables import report
@@ -25,8 +26,9 @@ PARAMS = (
     "transcripts",
     "evaluate.headline",
     "evaluate.sections",
+    "compare.overfit_alarm",
 )
-CURVE = ("model", "step", "split", "loss")
+COLUMNS = ("step", "split", "loss", "token_accuracy")
 
 
 def read_curve(path: Path, model: str) -> list[dict[str, Any]]:
@@ -37,11 +39,11 @@ def read_curve(path: Path, model: str) -> list[dict[str, Any]]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = csv.DictReader(file)
-            lacking = sorted({"step", "split", "loss"} - set(rows.fieldnames or ()))
+            lacking = sorted(set(COLUMNS) - set(rows.fieldnames or ()))
             if lacking:
                 what = f"lacks the columns {', '.join(lacking)}"
-                raise InputError(Fault(str(path), what, "step, split, loss", "dvc repro"))
-            return [{"model": model} | {key: row[key] for key in CURVE[1:]} for row in rows]
+                raise InputError(Fault(str(path), what, ", ".join(COLUMNS), "dvc repro"))
+            return [{"model": model} | {key: row[key] for key in COLUMNS} for row in rows]
     except FileNotFoundError:
         raise InputError(Fault(str(path), "there is no such file", then="dvc repro")) from None
 
@@ -49,7 +51,7 @@ def read_curve(path: Path, model: str) -> list[dict[str, Any]]:
 def write_curves(path: Path, rows: list[dict[str, Any]]) -> None:
     """Write all curves in one file, so that one chart draws them."""
     with replacing(path) as file:
-        writer = csv.DictWriter(file, CURVE, lineterminator="\n")
+        writer = csv.DictWriter(file, ("model", *COLUMNS), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
 
@@ -79,13 +81,15 @@ def main() -> None:
     spent = ["generate", "base", *(f"train.{name}" for name in adapters)]
     spent += [f"answer.{name}" for name in names]
     costs = {name: read_json(args.costs / f"{name}.json") for name in spent}
-    curves = [row for name in trained for row in read_curve(args.curves / f"{name}.csv", name)]
+    curves = {name: read_curve(args.curves / f"{name}.csv", name) for name in trained}
+    rose = rises(params["adapters"], curves, params["compare"]["overfit_alarm"])
 
-    write_json(args.summary, summarise(comparisons, headline) | alarms(data[2]))
-    told = report(params["recipe"], sections, models, comparisons, data, costs)
+    summary = summarise(comparisons, headline, sections) | alarms(data[2], rose)
+    write_json(args.summary, summary)
+    told = report(params["recipe"], sections, models, comparisons, data, costs, rose)
     write_text(args.report, told)
     write_text(args.probes, probes(answers))
-    write_curves(args.all_curves, curves)
+    write_curves(args.all_curves, [row for curve in curves.values() for row in curve])
     entry.say("report", f"{', '.join(names)}: {args.report}")
 
 

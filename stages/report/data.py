@@ -22,13 +22,10 @@ SPENT = (
 )
 
 
-def warnings(diversity: dict[str, Any]) -> list[str]:
-    """Return what has to be known before the figures are read; nothing where nothing is wrong."""
-    alarms = diversity.get("alarms", [])
-    if not alarms:
-        return []
-    lines = ["## Warnings", ""]
-    for alarm in alarms:
+def clusters(diversity: dict[str, Any]) -> list[str]:
+    """Return a line for each teacher whose rows say nearly the same."""
+    lines = []
+    for alarm in diversity.get("alarms", []):
         share, sampled = alarm["near_duplicate_share"], alarm["sampled"]
         largest = round(alarm["largest_cluster"] * sampled)
         pair = " and ".join(f"`{escape(row)}`" for row in alarm["examples"])
@@ -39,7 +36,7 @@ def warnings(diversity: dict[str, Any]) -> list[str]:
             "more than it adds new ones; more varied seeds, a higher temperature, a second teacher "
             "or `validate.near_duplicate_similarity` help."
         )
-    return [*lines, ""]
+    return lines
 
 
 def replies_tables(data: dict[str, Any]) -> list[str]:

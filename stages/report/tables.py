@@ -3,8 +3,9 @@
 from typing import Any
 
 from stages.core.scores import arrow
-from stages.report.data import costs_table, data_tables, warnings
+from stages.report.data import clusters, costs_table, data_tables
 from stages.report.markdown import escape, number, table
+from stages.report.overfitting import Rise, overfitting, rise_lines
 
 HOW_TO_READ = """\
 ## How to read it
@@ -20,6 +21,9 @@ HOW_TO_READ = """\
 - forgetting = base - self: what the adapter lost of the base's skill (below 0: it gained).
 - recovery = (self - on) / (base - on): the share of what the model below had lost that came back
   (1: all of it). Absent where that model had lost nothing to speak of.
+- gap = train - test, positive when the model is better on rows that it was trained on; the interval
+  is from an unpaired bootstrap. A gap that is bold and grows from run to run is what the model has
+  learned by heart and cannot do elsewhere.
 - `rouge_l` is to be read against `rouge_l_floor`, which the wording alone scores.
 """
 
@@ -103,17 +107,22 @@ def report(
     comparisons: dict[str, Any],
     data: tuple[dict[str, Any], dict[str, Any], dict[str, Any]],
     costs: dict[str, dict[str, Any]],
+    rises: list[Rise],
 ) -> str:
     """Return metrics/report.md.
 
     data: what metrics/data.json, splits.json and diversity.json hold
     """
-    lines = [f"# {escape(recipe)}: the models side by side", "", *warnings(data[2])]
+    lines = [f"# {escape(recipe)}: the models side by side", ""]
+    # What has to be known before the figures are read.
+    if warnings := clusters(data[2]) + rise_lines([each for each in rises if not each.kept]):
+        lines += ["## Warnings", "", *warnings, ""]
     lines += models_table(sections, models)
     if comparisons:
         lines += ["## Forgetting and recovery", "", *forgetting_table(sections, comparisons)]
     for name, comparison in comparisons.items():
         lines += [f"## What changed with {escape(name)}", "", *changes_table(sections, comparison)]
+    lines += overfitting(comparisons, rises)
     lines += data_tables(*data)
     lines += costs_table(costs)
     return "\n".join(lines) + "\n" + HOW_TO_READ

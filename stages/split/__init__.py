@@ -10,6 +10,8 @@
         near_duplicates: group | keep   # group: near-duplicate rows, of other such sets too, go to
                                         # one side, or leave training where `ids` set them apart
         cap: {val: {default: 20}, test: {<skill>: 80, default: 40}}   # rows per skill; may be {}
+        train_sample: 40            # optional: so many training rows are answered and scored too,
+                                    # as the set <name>_train, to set train beside test
     split:
       leakage: remove | error
       near_duplicate_similarity: 0.9              # Jaccard similarity of the prompts' word trigrams
@@ -21,4 +23,5 @@ test, never a test row to training.
     near_duplicates.py   which groups hold nearly the same prompts
     sides.py             the side of each row of a set
     leakage.py           what stands on two sides, and leaves the training one
+    sampling.py          the training rows that are answered and scored too
 """

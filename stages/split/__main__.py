@@ -1,8 +1,9 @@
 """Split every set.
 
 Reads:   data/rows.jsonl, data/sources/<source>.jsonl
-Writes:  data/splits/<set>/{train,val,test}.jsonl, data/test.jsonl (the test rows of all sets),
-         metrics/splits.json
+Writes:  data/splits/<set>/{train,val,test}.jsonl, metrics/splits.json,
+         data/test.jsonl (the test rows of all sets; after them the samples of training rows that
+         `train_sample` asks for, as sets of their own: <set>_train)
 Network: none
 """
 
@@ -18,6 +19,7 @@ from stages.core.params import load
 from stages.core.records import Row
 from stages.split.leakage import REASONS, Leak, leaks
 from stages.split.near_duplicates import joined_groups
+from stages.split.sampling import train_samples
 from stages.split.sides import beyond_cap, heads, prompt_text, sides_of
 
 PARAMS = ("sets", "split", "seed.data")
@@ -154,15 +156,21 @@ def main() -> None:
             faults.append(Fault(where, what, "shares in [0, 1], together at most 1"))
     if faults:
         raise UserError(*faults)
-    parts, counts = split(rows, params["sets"], params["split"], params["seed"]["data"])
+    sets, seed = params["sets"], params["seed"]["data"]
+    parts, counts = split(rows, sets, params["split"], seed)
+    samples = train_samples(parts, sets, seed)
+    for name, sample in samples.items():
+        counts[name]["train_sample"] = len(sample)
     shutil.rmtree(paths.splits, ignore_errors=True)
     for name, by_side in parts.items():
         for side, part in by_side.items():
             write_rows(paths.splits / name / f"{side}.jsonl", part)
-    write_rows(paths.test, (row for by_side in parts.values() for row in by_side["test"]))
+    answered = [*(by_side["test"] for by_side in parts.values()), *samples.values()]
+    write_rows(paths.test, (row for of_set in answered for row in of_set))
     write_json(paths.metrics, counts)
     told = (
         f"{name} {count['train']}/{count['val']}/{count['test']}"
+        + (f" (+{count['train_sample']} of train)" if count.get("train_sample") else "")
         if count["rows"]
         else f"{name} empty (switched off)"
         for name, count in counts.items()

@@ -3,9 +3,11 @@
 import sys
 import time
 
+import numpy as np
 import pytest
 
 from stages.compare.__main__ import compare, main
+from stages.compare.gap import gaps, pairs, train_sections
 from stages.core.errors import InputError
 from stages.core.jsonl import read_json, write_json, write_rows
 
@@ -107,6 +109,100 @@ def test_an_adapter_on_the_base_has_nothing_to_recover():
     assert "recovery" not in told["all"]
     keys = told["sections"]["own"]["keys"]["rouge_l"]
     assert keys["on"] == keys["base"]
+
+
+def with_train(model, shift, n=10):
+    """Add training rows to a model's scores: better than its test rows by `shift`."""
+    sample = dict(model)
+    for at in range(n):
+        values = {
+            key: value - shift if key == "loss" else value + shift
+            for key, value in model[f"own{at}"]["values"].items()
+        } | {"reference_tokens": 2.0}
+        score = {"set": "own_train", "skill": "review", "row": f"train{at}", "values": values}
+        sample[f"train{at}"] = score
+    return sample
+
+
+def gap_of(shift, sections=None):
+    sections = sections or SECTIONS | {
+        "own_train": {
+            "set": "own_train",
+            "metrics": ["exact", "rouge_l", "loss"],
+            "primary": "loss",
+        }
+    }
+    models = {side: with_train(of, shift) for side, of in (("self", BACK), ("on", LOST))}
+    models["base"] = with_train(BASE, 0.0)
+    of_models = {side: metrics(of) for side, of in models.items()}
+    for side, of in models.items():
+        values = [of[f"train{at}"]["values"] for at in range(10)]
+        mean = {key: sum(each[key] for each in values) / 10 for key in ("rouge_l", "loss")}
+        of_models[side]["own_train"] = {"n": 10, **mean}
+    return compare(NAMES, of_models, models, sections, "original", SETTINGS)
+
+
+def test_the_gap_is_positive_where_the_model_is_better_on_what_it_was_trained_on():
+    told = gap_of(0.4)
+    assert told["gap"].keys() == {"own"}
+    assert told["gap"]["own"]["train"] == "own_train"
+    keys = told["gap"]["own"]["keys"]
+    assert keys.keys() == {"rouge_l", "loss"}
+    # BACK's rows differ by 0.01: the first ten are 0.05 below the mean of twenty.
+    assert keys["rouge_l"]["gap"] == pytest.approx(0.4 - 0.05)
+    assert keys["loss"]["gap"] == pytest.approx(0.4)  # lower by that much
+    for found in keys.values():
+        assert (found["n_train"], found["n_test"]) == (10, 20)
+        assert found["low"] <= found["gap"] + 1e-9
+        assert found["gap"] <= found["high"] + 1e-9
+        assert found["low"] > 0
+    none = gap_of(0.05)["gap"]["own"]["keys"]["rouge_l"]
+    assert none["low"] < 0 < none["high"]
+    assert none["gap"] == 0
+
+
+def test_the_interval_of_a_gap_is_that_of_two_samples():
+    stream = np.random.default_rng(5)
+    rows = {"train": stream.normal(0.6, 0.1, 60), "test": stream.normal(0.5, 0.2, 90)}
+    sets = {"train": "own_train", "test": "own"}
+    sections = {side: {"set": sets[side], "metrics": ["rouge_l"]} for side in rows}
+    scores = {
+        f"{side}{at}": {
+            "set": sets[side], "skill": "review", "row": f"{side}{at}", "values": {"rouge_l": value}
+        }
+        for side, of in rows.items()
+        for at, value in enumerate(of)
+    }  # fmt: skip
+    means = {side: {"rouge_l": of.mean()} for side, of in rows.items()}
+    found = gaps(means, scores, sections, SETTINGS | {"resamples": 4000})["test"]["keys"]["rouge_l"]
+    half = 1.96 * sum(of.var() / len(of) for of in rows.values()) ** 0.5
+    gap = rows["train"].mean() - rows["test"].mean()
+    assert found["gap"] == pytest.approx(gap)
+    assert found["low"] == pytest.approx(gap - half, abs=0.004)
+    assert found["high"] == pytest.approx(gap + half, abs=0.004)
+
+
+def test_training_rows_count_neither_as_forgotten_nor_in_all():
+    of_code = {"set": "original_train", "skill": "code", "primary": "exact", "metrics": ["exact"]}
+    told = gap_of(0.4, SECTIONS | {"code_train": of_code})
+    assert told["all"] == compared()["all"]
+    assert told["sections"].keys() == SECTIONS.keys()
+
+
+def test_sections_are_paired_by_set_skill_and_language():
+    def section(of_set, **more):
+        return {"set": of_set, "metrics": []} | more
+
+    sections = {
+        "own": section("own", language="json"),
+        "code": section("original", skill="code"),
+        "fact": section("original", skill="fact"),
+        "code_train": section("original_train", skill="code"),
+        "own_train": section("own_train", language="json"),
+        "own_bare": section("own_train"),
+    }
+    assert list(pairs(sections)) == [("own", "own_train"), ("code", "code_train")]
+    assert train_sections(sections) == {"code_train", "own_train", "own_bare"}
 
 
 def test_a_key_that_one_model_lacks_is_left_out():

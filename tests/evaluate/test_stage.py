@@ -36,6 +36,10 @@ def rows():
                 yield made("original", skill, f"Write add_{at}", code, cases=cases)
             else:
                 yield made("original", skill, f"{skill} {at}", f"the answer {at} of {skill}")
+    for at in range(4, 8):
+        record = {"agree": f"Yes, a gripping plot ({at}).", "disagree": "No, a dull ending."}
+        yield made("own_train", "review", f"Review {at}", json.dumps(record), record=record,
+                   keywords={"agree": ["gripping"], "disagree": ["dull"]})  # fmt: skip
     yield made("probes", "probe", "What now?", "Nothing much")
 
 
@@ -77,7 +81,7 @@ def test_a_model_that_answers_as_the_reference_is_perfect(stage, capsys):
     metrics, scores = stage(test, answers(test))
     sections = load(("evaluate.sections",))["evaluate"]["sections"]
     assert metrics.keys() == sections.keys()
-    assert metrics["own"]["n"] == 4
+    assert metrics["own"]["n"] == metrics["own_train"]["n"] == 4
     assert metrics["original"]["n"] == 12
     assert metrics["code"]["n"] == 2
     for name, section in sections.items():

@@ -10,6 +10,7 @@ from stages.core.errors import InputError
 from stages.core.jsonl import read_json, write_json, write_rows
 from stages.report.__main__ import main
 from stages.report.markdown import escape, fenced, number
+from stages.report.overfitting import rise, rise_lines
 from stages.report.probes import marks, probes
 from stages.report.summary import summarise
 
@@ -31,7 +32,13 @@ def comparison(name, on, recovery=True):
     code = {"n": 20, "primary": "passes", "keys": {"passes": exact}, **lost}
     sections = {"code": code, "own": {"n": 9, "keys": {}}}
     whole = {"sections": ["code"], **lost}
-    return {"model": name, "on": on, "base": "base", "sections": sections, "all": whole}
+    recall = {"train": 0.9, "test": 0.5, "gap": 0.4, "n_train": 40, "n_test": 9}
+    loss = {"train": 0.5, "test": 0.6, "gap": 0.1, "n_train": 40, "n_test": 9}
+    keys = {"content_recall": recall | {"low": 0.2, "high": 0.6}}
+    keys["loss"] = loss | {"low": -0.1, "high": 0.3}
+    gap = {"own": {"train": "own_train", "keys": keys}}
+    told = {"model": name, "on": on, "base": "base", "sections": sections}
+    return told | {"all": whole, "gap": gap}
 
 
 @pytest.fixture
@@ -91,6 +98,8 @@ def test_the_report_tells_all(build):
     assert "| stage | `wall_s` | `cpu_s` |" in told
     assert "| generate | 3 | 2.5 |" in told
     assert "| answer.2c |  | 2.5 |" in told
+    assert "| 2b | own (n = 40, 9) | `content_recall` | 0.900 | 0.500 | **+0.400** [+0.2" in told
+    assert "|  |  | `loss` | 0.500 | 0.600 | +0.100 [-0.100, +0.300] |" in told
     assert "Warnings" not in told
     assert "left over" not in told
     assert "McNemar" in told
@@ -109,7 +118,7 @@ def test_rows_that_cluster_are_told_at_the_top(build, project):
     assert "the largest cluster holds 5. Two that do: `id1` and `id2`" in told
     assert "| n | 90 |" in told
     assert "| alarms |" not in told
-    assert read_json(project / "summary.json")["alarms"] == {"clustered": 1}
+    assert read_json(project / "summary.json")["alarms"] == {"clustered": 1, "overfit": 0}
 
 
 def test_several_teachers_stand_side_by_side(build, project):
@@ -136,14 +145,19 @@ def test_summary_curves_and_probes(build):
     project = build()
     summary = read_json(project / "summary.json")
     assert summary == {
-        "alarms": {"clustered": 0},
-        "2b": {"forgetting": {"all": 0.8, "code": 0.8}},
-        "2c": {"forgetting": {"all": 0.8, "code": 0.8}, "recovery": {"all": 0.5, "code": 0.5}},
+        "alarms": {"clustered": 0, "overfit": 0},
+        "2b": {"forgetting": {"all": 0.8, "code": 0.8}, "gap": {"own": 0.4}},
+        "2c": {
+            "forgetting": {"all": 0.8, "code": 0.8},
+            "recovery": {"all": 0.5, "code": 0.5},
+            "gap": {"own": 0.4},
+        },
     }
     with (project / "curves.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["model"] for row in rows] == ["base", "base", "2b", "2b", "2c", "2c"]
-    assert rows[1] == {"model": "base", "step": "25", "split": "val", "loss": "1.25"}
+    last = {"split": "val", "loss": "1.25", "token_accuracy": "0.7"}
+    assert rows[1] == {"model": "base", "step": "25"} | last
     assert (project / "probes.md").read_text().count("x = 1") == 3
 
 
@@ -164,7 +178,7 @@ def test_a_transcript_has_no_curve(build, project):
     ("name", "content", "message"),
     [
         ("curves/2b.csv", None, r"curves/2b\.csv: there is no such file"),
-        ("curves/2b.csv", "step,loss\n", r"lacks the columns split"),
+        ("curves/2b.csv", "step,loss\n", r"lacks the columns split, token_accuracy"),
         ("models/2c.json", "{", r"models/2c\.json: not JSON"),
         ("comparison/2b.json", None, r"comparison/2b\.json: there is no such file"),
     ],
@@ -181,15 +195,98 @@ def test_a_missing_or_broken_file_is_named_and_nothing_is_written(
     assert not (project / "report.md").exists()
 
 
+def curve(train, val):
+    """Return a curve whose evaluations are 10 steps apart, at rest: text, as csv reads it."""
+    return [
+        {"step": str(10 * at), "split": split, "loss": str(loss)}
+        for split, losses in (("train", train), ("val", val))
+        for at, loss in enumerate(losses, 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("train", "val", "step"),
+    [
+        ([3, 2, 1, 0.5], [3, 2, 2.05, 2.2], 20),  # the last is 10 % above the lowest
+        ([3, 2, 1, 0.5], [3, 2, 2.05, 2.1], None),  # 5 % above: as much as is allowed
+        ([3, 2, 1, 0.5], [3, 2, 2.9, 1.9], None),  # it came down again
+        ([3, 2, 2.5, 2.4], [3, 2, 2.5, 3], None),  # train rose too: that is no overfitting
+        ([3, 2, 2.5, 1.9], [3, 2, 2.5, 3], 20),
+        ([3, 2, 1, 0.5], [1, 2, 3, 4], 10),
+        ([3, 2, 1], [], None),
+        ([3], [3], None),
+    ],
+)
+def test_it_overfits_where_val_rises_while_train_falls(train, val, step):
+    found = rise("2b", curve(train, val), 0.05, kept=False)
+    assert (found and found.step) == step
+
+
+def test_a_rise_says_where_by_how_much_and_what_helps():
+    found = rise("2*b", curve([3, 2, 1], [3, 2, 2.5]), 0.05, kept=False)
+    (line,) = rise_lines([found])
+    assert r"2\*b: the validation loss rose by 0.500 nats a token, from 2.000 at step 20" in line
+    assert "an `early_stopping_patience` under its `sft`" in line
+    (line,) = rise_lines([found._replace(kept=True)])
+    assert line.endswith("No alarm: the checkpoint of step 20 was kept.")
+
+
+def rising(project):
+    losses = {"train": (3, 2, 1), "val": (3, 2, 2.5)}
+    lines = [f"{at},0,{split},{of[at]},\n" for split, of in losses.items() for at in range(3)]
+    text = "".join(["step,epoch,split,loss,token_accuracy\n", *lines])
+    (project / "curves/2c.csv").write_text(text)
+
+
+def test_an_adapter_that_overfits_is_told_at_the_top(build, project):
+    rising(project)
+    told = (build() / "report.md").read_text(encoding="utf-8")
+    assert told.index("## Warnings") < told.index("- 2c: the validation loss") < told.index("| sec")
+    assert told.count("the validation loss rose") == 1
+    assert read_json(project / "summary.json")["alarms"] == {"clustered": 0, "overfit": 1}
+
+
+@pytest.mark.parametrize(
+    ("knobs", "overfit"),
+    [
+        ("load_best_model_at_end: true", 0),
+        ("early_stopping_patience: 3", 0),
+        ("early_stopping_patience: 3, load_best_model_at_end: false", 1),
+    ],
+)
+def test_no_alarm_where_the_best_weights_were_kept_but_it_is_told(build, project, knobs, overfit):
+    rising(project)
+    text = (project / "params.yaml").read_text(encoding="utf-8")
+    assert text.count("{<<: *sft, ") == 1
+    text = text.replace("{<<: *sft, ", f"{{<<: *sft, {knobs}, ")
+    (project / "params.yaml").write_text(text, encoding="utf-8")
+    told = (build() / "report.md").read_text(encoding="utf-8")
+    assert ("## Warnings" in told) == bool(overfit)
+    assert told.count("- 2c: the validation loss rose") == 1
+    assert told.count("No alarm: the checkpoint of step 1 was kept.") == 1 - overfit
+    alarms = {"clustered": 0, "overfit": overfit}
+    assert read_json(project / "summary.json")["alarms"] == alarms
+
+
+def figures_of(summary):
+    return sum(len(of) for kinds in summary.values() for of in kinds.values())
+
+
 def test_the_summary_stays_small():
+    sections = {"own": {"primary": "content_recall"}}
     many = {f"m{at}": comparison(f"m{at}", "base") for at in range(4)}
-    few = summarise(dict(list(many.items())[:3]), ["code"])
-    assert sum(len(of) for kinds in few.values() for of in kinds.values()) == 12
-    small = summarise(many, ["code"])
-    assert {part for kinds in small.values() for of in kinds.values() for part in of} == {"all"}
-    assert len(small) == 4
-    lots = summarise({f"m{at}": comparison(f"m{at}", "base") for at in range(40)}, ["code"])
-    assert sum(len(of) for kinds in lots.values() for of in kinds.values()) == 15
+    few = summarise(dict(list(many.items())[:3]), ["code"], sections)
+    assert figures_of(few) == 12 + 3
+    small = summarise(many, ["code"], sections)
+    assert {part for kinds in small.values() for of in kinds.values() for part in of} == {
+        "all",
+        "own",
+    }
+    assert figures_of(small) == 8 + 4
+    lots = {f"m{at}": comparison(f"m{at}", "base") for at in range(40)}
+    assert figures_of(summarise(lots, ["code"], sections)) == 15
+    bare = summarise(many, ["code"], {"own": {}})
+    assert figures_of(bare) == 8
 
 
 def test_marks():

@@ -4,10 +4,12 @@ import json
 
 import pytest
 
+from stages.core.draw import draw
 from stages.core.errors import ConfigError, InputError, UserError
 from stages.core.holdout import side
 from stages.split.__main__ import main, read_set, split
 from stages.split.leakage import leaks
+from stages.split.sampling import train_samples
 from stages.split.sides import beyond_cap, heads, sides_of
 
 SEED = 13
@@ -217,6 +219,49 @@ def test_a_set_that_is_all_test_needs_no_training_rows():
     assert counts["own"]["train"] == 0
 
 
+def sampled(rows, seed=SEED, **of_sets):
+    """Split sets of the same kind and return the ids of the training rows sampled of each."""
+    sets = {name: spec(test=0.1, train_sample=count) for name, count in of_sets.items()}
+    parts, _ = split({name: rows[name] for name in sets}, sets, RULES, seed)
+    return parts, {name: ids(of) for name, of in train_samples(parts, sets, seed).items()}
+
+
+def test_a_sample_of_the_training_rows_is_what_every_mix_draws_first():
+    rows = {"own": rows_of(300)}
+    parts, found = sampled(rows, own=40)
+    assert len(found["own"]) == 40
+    assert set(found["own"]) < set(ids(parts["own"]["train"]))
+    for count in (40, 90):
+        assert set(found["own"]) <= set(ids(draw(parts["own"]["train"], count, SEED)))
+    assert set(found["own"]) < set(sampled(rows, own=60)[1]["own"])
+    grown = sampled({"own": rows_of(330)}, own=40)[1]["own"]
+    assert 30 <= len(set(grown) & set(found["own"])) < 40
+    assert sampled(rows, own=0)[1] == {}
+    _, few = sampled({"own": rows_of(20)}, own=40)
+    assert 10 < len(few["own"]) < 20
+
+
+def test_no_row_is_sampled_twice():
+    """Answers are known by their rows' ids, whatever sets the rows stand in."""
+    rows = {"own": rows_of(50), "more": rows_of(80), "twice": rows_of(30) * 2}
+    parts, found = sampled(rows, own=20, more=40, twice=60)
+    every = [name for of_set in found.values() for name in of_set]
+    assert len(every) == len(set(every)) >= 60
+    assert not set(every) & set(ids([each for part in parts.values() for each in part["test"]]))
+
+
+def test_what_cannot_be_sampled_is_told():
+    sets = {"own": spec(train_sample=5), "own_train": spec(), "all": spec(test=1.0, train_sample=9)}
+    parts = {name: {"train": rows_of(5), "val": [], "test": []} for name in sets}
+    parts["all"] = {"train": [], "val": [], "test": rows_of(5)}
+    with pytest.raises(ConfigError) as caught:
+        train_samples(parts, sets, SEED)
+    assert [(fault.where, fault.what) for fault in caught.value.faults] == [
+        ("params.yaml: sets.own_train", "is what the training sample of 'own' is called"),
+        ("params.yaml: sets.all.train_sample", "there are no training rows to sample"),
+    ]
+
+
 def test_a_set_is_read_from_several_sources(tmp_path):
     for name in ("a", "b"):
         (tmp_path / f"{name}.jsonl").write_text(json.dumps(row(name)) + "\n")
@@ -273,6 +318,20 @@ def test_the_stage_writes_every_set_and_all_test_rows(stage, tmp_path, capsys):
     told = "/".join(str(len(part)) for part in parts.values())
     said = f"split: own {told}, spare empty (switched off) (train/val/test)\n"
     assert capsys.readouterr().out == said
+
+
+def test_the_stage_puts_sampled_training_rows_behind_the_test_rows(stage, tmp_path, capsys):
+    stage({"own": spec(train_sample=12), "spare": spec(**{"from": "off"}, train_sample=3)})
+    answered = lines(tmp_path / "test.jsonl")
+    sets = [each["set"] for each in answered]
+    test = sets.index("own_train")
+    assert (set(sets[:test]), sets[test:]) == ({"own"}, ["own_train"] * 12)
+    trained = {each["id"]: each for each in lines(tmp_path / "splits/own/train.jsonl")}
+    assert len(trained) > 12
+    for each in answered[test:]:
+        assert trained[each["id"]] == {**each, "set": "own"}
+    assert json.loads((tmp_path / "splits.json").read_text())["own"]["train_sample"] == 12
+    assert f"/{test} (+12 of train), spare empty" in capsys.readouterr().out
 
 
 def test_a_fault_leaves_what_was_there(stage, tmp_path):
