@@ -15,6 +15,7 @@ RECIPES = sorted(path.name for path in (ROOT / "recipes").iterdir() if path.is_d
 def test_the_recipes_are_the_ones_that_the_readme_speaks_of():
     assert RECIPES == ["emoji", "reviews"]
     assert [f"{path.parent.name}/{path.name}" for path in FILES] == [
+        "emoji/params.full.yaml",
         "emoji/params.yaml",
         "reviews/params.full.yaml",
         "reviews/params.yaml",

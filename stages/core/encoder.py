@@ -89,8 +89,9 @@ class Encoder:
         disable_progress_bar()
         path = locate(source, where)
         try:
-            self.tokenizer = AutoTokenizer.from_pretrained(path)
-            self.model = AutoModel.from_pretrained(path, dtype="float32").eval()
+            no = {"trust_remote_code": False}  # not given, it asks at a terminal
+            self.model = AutoModel.from_pretrained(path, dtype="float32", **no).eval()
+            self.tokenizer = AutoTokenizer.from_pretrained(path, **no)
         except (OSError, ValueError) as error:
             then = "give a package, a folder, or the id of a model that is in the hub's cache"
             what = f"{source!r} does not load as an encoder: {str(error).splitlines()[0]}"

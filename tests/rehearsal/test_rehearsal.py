@@ -1,0 +1,330 @@
+"""The real recipes, rehearsed: look-alikes of the hub under the real ids, every stage by DVC.
+
+Both models and the data sets lie in a temporary cache under the pinned revisions (`conftest`), with
+the hub switched off and no way to any network. The API is the offline teacher's server, which
+answers whatever it is asked. What differs from params.full.yaml stands in ONLY_A_GPU_CAN and in
+`smaller`, and is numbers of steps, rows and tokens.
+"""
+
+import asyncio
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stages.core.jsonl import read_json, read_rows
+from stages.core.lineage import verify
+from stages.core.params import read_yaml
+from stages.generate.offline.server import Offline, serving
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).resolve().parents[2]
+RECIPES = sorted(path.parent.name for path in ROOT.glob("recipes/*/params.full.yaml"))
+KEY = "sk-rehearsed-0123456789abcdef"
+# The value of params.full.yaml that a machine without a GPU cannot have, and what stands in.
+ONLY_A_GPU_CAN = {"device": ("cuda", "cpu")}
+WARM = Path(__file__).with_name("warm.py")
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+class Anything(dict):
+    """The truth on every question: what a teacher of the real API would know."""
+
+    def __contains__(self, question: object) -> bool:
+        return True
+
+    def __missing__(self, question: str) -> dict[str, Any]:
+        return {
+            "agree": f"I agree with every point of review {question}.",
+            "disagree": f"I cannot agree with review {question} on any point.",
+        }
+
+
+@contextmanager
+def teacher(rates: dict[str, float]) -> Iterator[tuple[str, Offline]]:
+    """Serve the offline teacher in a thread of its own; yield its base_url."""
+    served = Offline(rates, 13)
+    served.records = Anything()
+    loop, ready, url = asyncio.new_event_loop(), threading.Event(), ""
+    done = asyncio.Event()
+
+    async def serve() -> None:
+        nonlocal url
+        async with serving(served) as url:
+            ready.set()
+            await done.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
+    thread.start()
+    assert ready.wait(30)
+    try:
+        yield url, served
+    finally:
+        loop.call_soon_threadsafe(done.set)
+        thread.join(30)
+        loop.close()
+
+
+@pytest.fixture(scope="session")
+def run(hub: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """Return what runs Python in a folder, with the look-alikes for the hub and no network.
+
+    A stage runs in a fork of one interpreter that has imported torch and the rest (`warm`).
+    """
+    scratch = tmp_path_factory.mktemp("run")
+    short = Path(tempfile.mkdtemp())  # the path of a socket has about 100 characters
+    python = scratch / "bin" / "python"
+    python.parent.mkdir()
+    python.write_text(
+        f'#!/bin/sh\nexec "{sys.executable}" -S -E "{WARM}" run "{short}/listening" "$@"\n'
+    )
+    python.chmod(0o755)
+    nowhere = "http://127.0.0.1:9"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    environment |= {
+        "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
+        "HF_HOME": str(hub),
+        "HF_HUB_OFFLINE": "1",
+        "HTTP_PROXY": nowhere, "HTTPS_PROXY": nowhere, "ALL_PROXY": nowhere,
+        "http_proxy": nowhere, "https_proxy": nowhere, "all_proxy": nowhere,
+        "NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost",
+        "OPENAI_API_KEY": KEY,
+        "CUDA_VISIBLE_DEVICES": "",
+        "DVC_NO_ANALYTICS": "1",
+        "DVC_SITE_CACHE_DIR": str(scratch / "site"),
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "TOKENIZERS_PARALLELISM": "false",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@example.org",
+        "GIT_COMMITTER_NAME": "t", "GIT_COMMITTER_EMAIL": "t@example.org",
+    }  # fmt: skip
+    warm = subprocess.Popen([sys.executable, WARM, "serve", short / "listening"], env=environment)
+
+    def run(words: list[str], project: Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            words, cwd=project, env=environment, capture_output=True, text=True, check=False
+        )
+
+    try:
+        until = time.monotonic() + 120
+        while not (short / "listening").exists():
+            assert warm.poll() is None, "the interpreter that waits has ended"
+            assert time.monotonic() < until, "the interpreter that waits took too long"
+            time.sleep(0.2)
+        yield run
+    finally:
+        warm.terminate()
+        warm.wait(30)
+        shutil.rmtree(short)
+
+
+def dvc(run: Run, project: Path, *words: str) -> None:
+    """Run DVC in a project; it must succeed."""
+    done = run([sys.executable, "-P", "-m", "dvc", *words], project)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+
+
+def smaller(params: dict[str, Any], url: str) -> dict[str, Any]:
+    """Change how long it takes, what only a GPU can, and where the API is: nothing else."""
+    for key, (there, here) in ONLY_A_GPU_CAN.items():
+        assert params["compute"][key] == there
+        params["compute"][key] = here
+    params["compute"]["threads"] = 1
+    for source in params["sources"].values():
+        if isinstance(source.get("rows"), int):
+            source["rows"] = {440: 60, 5000: 120}[source["rows"]]
+        elif isinstance(source.get("rows"), dict):
+            source["rows"] = dict.fromkeys(source["rows"], 20)
+    for one in params["teachers"]:
+        if one["base_url"] != "offline":
+            one["base_url"] = url
+    for name, one in params["sets"].items():
+        if name != "probes":
+            one["cap"] = {"val": {"default": 4}, "test": {"default": 6}}
+        if "train_sample" in one:
+            one["train_sample"] = 4
+    for adapter in params["adapters"].values():
+        sft = adapter["sft"]
+        sft |= {"max_steps": 2, "eval_steps": 1, "warmup_steps": 0}
+        sft |= {"per_device_train_batch_size": 2, "gradient_accumulation_steps": 2}
+    params["answer"]["max_new_tokens"] = 8
+    params["compare"]["resamples"] = 20
+    return params
+
+
+def copied(folder: Path) -> Path:
+    """Copy what git tracks or would track, as a repository of its own."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file() and not name.startswith(("metrics/", "dvc.lock", "tests/")):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, folder / name)
+    return folder
+
+
+def locked(project: Path) -> dict[str, dict[str, str]]:
+    """Return the hash of every output of every stage that ran, as DVC has locked it."""
+    stages = read_yaml(project / "dvc.lock")["stages"]
+    return {
+        name: {out["path"]: out.get("md5", "") for out in stage.get("outs", [])}
+        for name, stage in stages.items()
+    }
+
+
+def test_the_recipes_that_are_rehearsed_are_all_there_are():
+    assert RECIPES == ["emoji", "reviews"]
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_stage_of_the_full_recipe_runs(recipe: str, run: Run, tmp_path: Path):
+    project = copied(tmp_path / "project")
+    assert run(["git", "init", "--quiet"], project).returncode == 0
+    with teacher({"malformed": 0.25, "rate_limited": 0.05, "failing": 0.03, "slow": 0.0,
+                  "cut": 0.02, "slow_s": 0.0}) as (url, served):  # fmt: skip
+        params = smaller(read_yaml(ROOT / "recipes" / recipe / "params.full.yaml"), url)
+        (project / "params.yaml").write_text(json.dumps(params))  # JSON is YAML
+        dvc(run, project, "repro")
+    asked = sum(served.asked.values())
+    assert 60 <= asked <= 200 if recipe == "reviews" else asked == 0
+
+    made = locked(project)
+    # 10 single stages; mix, train and compare for each adapter, answer and evaluate for each model.
+    adapters, models = len(params["adapters"]), len(params["models"])
+    assert (adapters, models) == {"reviews": (2, 3), "emoji": (1, 2)}[recipe]
+    assert len(made) == 10 + 3 * adapters + 2 * models
+    for path in (path for outs in made.values() for path in outs):
+        assert (project / path).exists(), f"{path} is missing"
+    check_models(project, params)
+    check_metrics(project, params)
+    nothing_is_told(project)
+    if recipe == "reviews":
+        assert len(read_rows(project / "data" / "replies.jsonl")) == 60
+        another_revision_is_refused(project, run)
+    else:
+        another_base_is_one_word(project, params, run)
+
+
+def check_models(project: Path, params: dict[str, Any]) -> None:
+    """Hold what the model folders say of the base and of the stack."""
+    models, base = project / "models", params["base"]
+    assert not list((models / "base").glob("*.safetensors")), "gated weights would be pushed"
+    template = (models / "base" / "chat_template.jinja").read_text()
+    assert "strftime_now(" not in template
+    assert "set date_string = '26 Jul 2024'" in template
+    chains = {"base": []}
+    for adapter in params["adapters"].values():
+        chains[adapter["name"]] = [*chains[adapter["on"]], adapter["name"]]
+    for name, chain in chains.items():
+        manifest = read_json(models / name / "manifest.json")
+        assert manifest["chain"] == ["base", *chain]
+        assert manifest["base"]["quantize"] == base["quantize"] == "4bit"
+        assert manifest["base"]["dtype"] == base["dtype"] == "bfloat16"
+        assert manifest["base"]["id"] == base["id"]
+        assert manifest["base"]["revision"] == base["revision"]
+        if chain:
+            config = read_json(models / name / "adapter_config.json")
+            assert config["base_model_name_or_path"] == base["id"]
+            assert config["revision"] == base["revision"]
+            assert config["r"] == 16 * len(chain)
+            assert verify(models / "base", models / name) == manifest
+            trained_and_light(models / name, name, chain)
+
+
+def trained_and_light(model: Path, name: str, chain: list[str]) -> None:
+    """Hold that an adapter learned something in every target, and that no weight is the base's."""
+    from safetensors import safe_open
+
+    with safe_open(model / "adapters" / name / "adapter_model.safetensors", "pt") as file:
+        second = [key for key in file.keys() if "lora_B" in key]  # noqa: SIM118
+        assert len(second) >= 7 * 2  # q, k, v, o, gate, up and down of each layer
+        still = [key for key in second if not file.get_tensor(key).any()]
+        assert not still, "it did not train"
+    assert {path.name for path in (model / "adapters").iterdir()} == set(chain)
+    for file in model.rglob("*.safetensors"):
+        with safe_open(file, "pt") as opened:
+            assert all(".lora_" in key for key in opened.keys()), file  # noqa: SIM118
+
+
+def check_metrics(project: Path, params: dict[str, Any]) -> None:
+    """Hold that every model has every section with every metric, and that the summary is whole."""
+    sections, metrics = params["evaluate"]["sections"], project / "metrics"
+    for model in params["models"].values():
+        answers = read_rows(project / "data" / "answers" / f"{model['name']}.jsonl")
+        assert len(answers) > 15
+        assert all(answer["reference_tokens"] > 0 for answer in answers)
+        assert sum(bool(answer["text"].strip()) for answer in answers) > len(answers) // 2
+        told = read_json(metrics / "models" / f"{model['name']}.json")
+        assert told.keys() == sections.keys()
+        for name, section in sections.items():
+            assert told[name].keys() == {"n", *section["metrics"]}, name
+            assert told[name]["n"] > 0
+    summary = read_json(metrics / "summary.json")
+    summary.pop("alarms")
+    trained = {adapter["name"] for adapter in params["adapters"].values()}
+    assert summary.keys() == trained
+    for told in summary.values():
+        assert told["forgetting"].keys() == {"all", *params["evaluate"]["headline"]}
+    with (metrics / "curves.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert {(row["model"], row["split"]) for row in rows} == {
+        (name, split) for name in trained for split in ("train", "val")
+    }
+    assert "Traceback" not in (metrics / "report.md").read_text()
+
+
+def nothing_is_told(project: Path) -> None:
+    """Hold that no file has the key, and no file of a model or a metric the machine's paths."""
+    files = [path for path in project.rglob("*") if path.is_file()]
+    assert len(files) > 200
+    for file in files:
+        content = file.read_bytes()
+        assert KEY.encode() not in content, f"{file} has the key"
+        if file.relative_to(project).parts[0] in ("models", "metrics", "data"):
+            assert str(project.parent).encode() not in content, f"{file} has a path"
+
+
+def another_revision_is_refused(project: Path, run: Run) -> None:
+    """Hold that a cache with another revision is not used in silence while the hub is away."""
+    params = read_yaml(project / "params.yaml")
+    [source, *_] = [one for one in params["sources"].values() if one and one["kind"] == "hub"]
+    here, source["revision"] = source["revision"], "0" * 40
+    (project / "params.yaml").write_text(json.dumps(params))
+    words = ["-m", "stages.fetch", "--checked", "data/checked.json", "--sources", "elsewhere"]
+    done = run(["python", *words, "--files", f"recipes/{params['recipe']}/sources"], project)
+    assert done.returncode == 1
+    assert f"the cache holds {source['path']} at {here}, not at {'0' * 40}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def another_base_is_one_word(project: Path, params: dict[str, Any], run: Run) -> None:
+    """Hold that the base of 3B is the two words that the recipe's comment tells, on old data."""
+    file = ROOT / "recipes" / params["recipe"] / "params.full.yaml"
+    words = [word for word in file.read_text().split() if word.startswith("base.")]
+    assert len(words) == 2
+    assert words[0] == "base.id=meta-llama/Llama-3.2-3B-Instruct"
+    before = locked(project)
+    for done in (["git", "add", "."], ["git", "commit", "--quiet", "-m", "1B"]):
+        assert run(done, project).returncode == 0
+    dvc(run, project, "exp", "run", "-S", words[0], "-S", words[1])
+    after = locked(project)
+    anew = {name for name in after if after[name] != before[name]}
+    assert {"base", "train@emoji", "answer@base", "answer@emoji"} <= anew
+    assert not anew & {"check", "fetch", "prompt", "generate", "validate", "split", "mix@emoji"}
+    params["base"] |= dict(word.removeprefix("base.").split("=") for word in words)
+    check_models(project, params)
+    check_metrics(project, params)
