@@ -112,7 +112,7 @@ def small(params: dict[str, Any]) -> dict[str, Any]:
     params["sources"]["skills"]["rows"] = dict.fromkeys(params["sources"]["skills"]["rows"], 120)
     params["offline"]["slow_s"] = 0.0
     params["sets"]["original"] |= {"val": 0.1, "test": 0.3, "cap": {"test": {"default": 3}}}
-    params["sets"]["own"]["cap"] = {"test": {"default": 4}}
+    params["sets"]["own"] |= {"cap": {"test": {"default": 4}}, "train_sample": 4}
     params["base"]["scratch"]["vocab_size"] = 600
     params["base"]["scratch"]["sft"] |= {"max_steps": 3, "eval_steps": 2, "warmup_steps": 0}
     sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1}
@@ -147,7 +147,8 @@ def test_every_stage_opens_what_dvc_yaml_lists(project: Project, first: dict[str
         read = [source(path) for path, how in opened.items() if "r" in how]
         read = [path for path in read if not within(path, APART)]
         assert read, f"{stage} opened nothing: does the hook work?"
-        unlisted = [p for p in read if not under(p, [*deps, *outs, *UNIVERSAL])]
+        own = [path for path in read if under(path, outs, beside=True)]
+        unlisted = [p for p in read if not under(p, [*deps, *own, *UNIVERSAL])]
         assert not unlisted, f"{stage} reads what dvc.yaml does not list: {unlisted}"
         written = [path for path, how in opened.items() if "w" in how]
         written = [path for path in written if not within(path, (*APART, "__pycache__"))]
@@ -211,7 +212,7 @@ def test_a_third_adapter_is_an_edit_of_params_yaml_alone(project: Project, first
     shown = json.loads(project.dvc("metrics", "show", "--json"))[""]["data"]
     assert {"metrics/models/2d.json", "metrics/models/3b.json"} <= shown.keys()
     summary = shown["metrics/summary.json"]["data"]
-    assert summary.pop("alarms").keys() == {"clustered"}
+    assert summary.pop("alarms").keys() == {"clustered", "overfit"}
     assert 0 < sum(len(part) for told in summary.values() for part in told.values()) <= 15
 
 
@@ -219,6 +220,9 @@ def test_the_curves_of_all_adapters_are_one_chart(project: Project, first: dict[
     project.dvc("plots", "show", "--out", "chart")
     page = (project.folder / "chart" / "index.html").read_text(encoding="utf-8")
     assert "Loss by model" in page
+    assert "Token accuracy by model" in page
+    # The base's trainer has no token accuracy: without the filter it would be drawn as 0.
+    assert '{"filter": {"not": {"field": "token_accuracy", "equal": ""}}}' in page
     for name in ("base", "2b", "2c"):
         assert f'"model": "{name}"' in page
     assert '"field": "split"' in page
