@@ -72,6 +72,8 @@ def write_merged(
     whole.generation_config.pad_token_id = tokenizer.pad_token_id
     with room_told(out):
         whole.save_pretrained(out)
+    for file in out.glob("*.safetensors"):
+        file.chmod(0o644)  # safetensors writes it for its owner alone
     del whole
     gc.collect()
     stack.copy_tokenizer(base, out)

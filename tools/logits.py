@@ -73,7 +73,11 @@ def conversations(origin: Origin, params: dict[str, Any]) -> tuple[list[Any], st
         lines = [line for line in (origin.read(path) or b"").splitlines() if line.strip()]
         if lines:
             step = -(-len(lines) // ROWS)
-            return [json.loads(line)["messages"] for line in lines[::step]], kind
+            try:
+                return [json.loads(line)["messages"] for line in lines[::step]], kind
+            except (ValueError, TypeError, KeyError) as error:
+                what = f"a line is no row: {type(error).__name__}: {error}"
+                raise InputError(Fault(f"{origin.said}: {path}", what, then="dvc repro")) from error
     paths = " or ".join(places.values())
     what = "no rows to compare the exported model on"
     raise InputError(Fault(f"{origin.said}: {paths}", what, "a row at least", "dvc repro split"))

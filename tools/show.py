@@ -12,6 +12,11 @@ from stages.core.scores import KEYS, arrow
 
 MODELS = Path("metrics/models")
 SUMMARY = Path("metrics/summary.json")
+MEASURES = {
+    "forgetting": "forgetting = base - self",
+    "recovery": "recovery = (self - on) / (base - on)",
+    "gap": "gap = train - test",
+}
 ABSENT = "-"
 
 
@@ -64,8 +69,9 @@ def table(models: dict[str, dict[str, Any]], sections: dict[str, Any]) -> str:
 
 
 def summary_table(summary: dict[str, dict[str, dict[str, float]]]) -> str:
-    """Return forgetting and recovery: a row an adapter and section, `-` where there is none."""
-    measures = ("forgetting", "recovery")
+    """Return MEASURES: a row an adapter and section, `-` where there is none."""
+    found = {measure for told in summary.values() for measure in told}
+    measures = [measure for measure in MEASURES if measure in found]
     rows = [["", *measures]]
     for name, told in summary.items():
         for part in dict.fromkeys(part for measure in told.values() for part in measure):
@@ -91,7 +97,7 @@ def main() -> None:
     summary = read_json(SUMMARY) if SUMMARY.exists() else {}
     alarms = summary.pop("alarms", {})
     if summary:
-        print("\nforgetting = base - self, recovery = (self - on) / (base - on)\n")
+        print(f"\n{', '.join(MEASURES.values())}\n")
         print(summary_table(summary))
     if told := [name for name, value in alarms.items() if value]:
         print(f"\nwarning: {', '.join(told)}; see the top of metrics/report.md")

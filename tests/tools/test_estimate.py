@@ -29,6 +29,15 @@ def test_the_budget_is_shown_beside_it(asked, capsys):
     assert "budget: $2.50 for all replies to these requests" in capsys.readouterr().out
 
 
+def test_a_recipe_without_a_teacher_asks_nothing(project: Path, capsys):
+    text = Path("params.yaml").read_text(encoding="utf-8")
+    assert text.count("{source: seeds, ") == 1
+    Path("params.yaml").write_text(text.replace("{source: seeds, ", "{source: null, "))
+    estimate.main()
+    told = "estimate: prompt.source is null: no teacher is asked, nothing is paid\n"
+    assert capsys.readouterr().out == told
+
+
 def test_without_requests_the_stage_to_run_is_named(project: Path):
     with pytest.raises(InputError, match=r"data/requests\.jsonl: .*\n.*dvc repro prompt"):
         estimate.main()

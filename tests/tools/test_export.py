@@ -95,6 +95,7 @@ def test_a_merged_folder_has_template_and_end_of_the_training(project: Any):
     assert {file.suffix for file in (OUT / "2c").iterdir()} == {
         *(".json", ".jinja", ".md", ".safetensors")
     }
+    assert (OUT / "2c" / "model.safetensors").stat().st_mode & 0o777 == 0o644
 
 
 def run_lines(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
@@ -335,6 +336,16 @@ def test_without_rows_there_is_nothing_to_compare_on(project: Any):
     export.main(Asked("2c"))
     told = read_json(OUT / "2c" / "export.json")["difference"]
     assert (told["rows"], told["of"]) == (3, "probes")
+
+
+@pytest.mark.parametrize("line", ['{"mess', '{"prompt": 1}', "3"])
+def test_rows_that_are_none_are_told(project: Any, line: str):
+    Path("data/test.jsonl").write_text(line, encoding="utf-8")
+    with pytest.raises(
+        InputError, match=r"workspace: data/test\.jsonl: a line is no row: \w+Error"
+    ):
+        export.main(Asked("2c"))
+    assert not list(OUT.glob("*"))
 
 
 def test_a_disk_without_room_is_told_before_anything_is_written(

@@ -36,6 +36,7 @@ def test_use_of_the_recipe_that_is_in_use_removes_nothing(used: Path):
 def test_use_takes_the_full_version(used: Path):
     recipe.use("reviews", full=True)
     assert Path("params.yaml").read_bytes() == Path("recipes/reviews/params.full.yaml").read_bytes()
+    Path("recipes/emoji/params.full.yaml").unlink()
     with pytest.raises(ConfigError, match=r"emoji/params.full.yaml: this recipe has no full"):
         recipe.use("emoji", full=True)
 
@@ -67,6 +68,7 @@ def test_an_unknown_recipe_is_told_with_those_that_there_are(used: Path):
 
 
 def test_list_says_which_is_in_use(project: Path, capsys: pytest.CaptureFixture[str]):
+    Path("recipes/emoji/params.full.yaml").unlink()
     recipe.list_all()
     assert capsys.readouterr().out.splitlines() == [
         "emoji",
