@@ -91,6 +91,10 @@ class Meter:
 
 def metered(trainer: Any, case: Case) -> Run:
     """Let a trainer train, and measure it."""
+    import torch
+
+    if case.device != "cpu":  # a model is made in full precision before it is quantized
+        torch.cuda.reset_peak_memory_stats()
     meter, step = Meter(case.device), trainer.training_step
 
     def training_step(model: Any, inputs: dict[str, Any], *args: Any) -> Any:

@@ -61,6 +61,7 @@ def quantised_llama(sizes: dict[str, Any], device: str, vocabulary: int = VOCABU
                     small = bnb.nn.Linear4bit(
                         linear.in_features, linear.out_features, bias=False,
                         compute_dtype=torch.bfloat16, compress_statistics=True, quant_type="nf4",
+                        device="meta",
                     )  # fmt: skip
                     small.weight = bnb.nn.Params4bit(
                         linear.weight.data, requires_grad=False, compress_statistics=True,

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stages.base.batching import token_batches
-from stages.core.fitting import arguments, fit
+from stages.core.fitting import arguments, fit, on_one_device
 from stages.core.records import Row
 from stages.core.resuming import Resumable
 
@@ -157,6 +157,9 @@ def train(
         if rows["val"]
         else None,
         data_collator=lambda items: pad(items[0]),
-        args=TrainingArguments(**arguments(settings, device, seed, folder, bool(rows["val"]))),
+        args=on_one_device(
+            TrainingArguments(**arguments(settings, device, seed, folder, bool(rows["val"]))),
+            device,
+        ),
     )
     return fit(trainer, sft, lower)

@@ -4,6 +4,7 @@ Shapes and names of keys are in params.schema.json; here stands what no single k
 `stages.core.knobs` knows which knobs a stack takes.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -72,13 +73,31 @@ def check_modes(params: Params) -> Iterator[Fault]:
                     )
 
 
+def reaches(targets: str | list[str], module: str) -> bool:
+    """Tell whether target_modules reach a module at the model's top, as PEFT matches names."""
+    return bool(re.fullmatch(targets, module)) if isinstance(targets, str) else module in targets
+
+
+def is_pattern(text: str) -> bool:
+    """Tell whether a text is a regular expression."""
+    try:
+        re.compile(text)
+    except re.error:
+        return False
+    return True
+
+
 def check_lora(params: Params) -> Iterator[Fault]:
     """Hold that PEFT and TRL can train each adapter, on its own and in its chain."""
     adapters = by_name(params)
     for key, entry in section(params, "adapters").items():
         where, lora = f"adapters.{key}.lora", entry.get("lora", {})
         targets = lora.get("target_modules", [])
-        if "lm_head" in ([targets] if isinstance(targets, str) else targets):
+        if isinstance(targets, str) and not is_pattern(targets):
+            what = f"{targets!r} is no regular expression"
+            expected = "all-linear, a list of names, or a regular expression of whole names"
+            yield Fault(f"{where}.target_modules", what, expected)
+        elif reaches(targets, "lm_head"):
             what = "'lm_head' would not train: TRL multiplies with its weights without the adapter"
             yield Fault(f"{where}.target_modules", what, "other modules")
         for said in knobs.refused(lora):

@@ -44,6 +44,8 @@ def check_intervals(params: Params) -> Iterator[Fault]:
             if steps >= 1 and steps != int(steps):
                 expected = "a whole number of steps, or, below 1, a share of all steps"
                 yield Fault(f"{where}.{key}", f"{steps} steps", expected)
+        if sft.get("max_steps") == 0:  # transformers trains one, whatever the epochs
+            yield Fault(f"{where}.max_steps", "0", "above 0, or -1: the epochs count")
 
 
 def check_validation(params: Params) -> Iterator[Fault]:
@@ -113,6 +115,9 @@ def check_device(params: Params) -> Iterator[Fault]:
         if sft.get("fp16") and device == "cpu":
             what = "is true, but compute.device is cpu: it scales gradients on a GPU"
             yield Fault(f"{where}.fp16", what, "bf16 on a CPU, or neither")
+        if sft.get("activation_offloading") and not device.startswith("cuda"):
+            what = f"is true, but compute.device is {device}: it moves what a GPU holds"
+            yield Fault(f"{where}.activation_offloading", what, "an NVIDIA GPU, or leave it out")
         if sft.get("tf32") and not device.startswith("cuda"):
             what = f"is true, but compute.device is {device}"
             yield Fault(f"{where}.tf32", what, "an NVIDIA GPU of Ampere or later")
@@ -141,8 +146,11 @@ def check_launch(params: Params) -> Iterator[Fault]:
         if launch.get("fsdp") and not device.startswith("cuda"):
             what = f"true, but compute.device is {device}: accelerate shares weights on GPUs only"
             yield Fault("launch.fsdp", what, "compute.device: cuda")
-        if several and ":" in device:
-            what = f"{device}, but there are several processes: each takes a GPU of its own"
+        if launch.get("fsdp") and section(params, "base").get("quantize") == "8bit":
+            what = "true, but base.quantize is 8bit: FSDP cannot share out weights of 8 bits"
+            yield Fault("launch.fsdp", what, "base.quantize: 4bit, or none")
+        if ":" in device:
+            what = f"{device}, but each process of torchrun takes a GPU by its own number"
             yield Fault("compute.device", what, "cuda")
 
 

@@ -10,8 +10,8 @@ ADAPTER_WEIGHTS = "adapter_model.safetensors"
 CHAT_TEMPLATE = "chat_template.jinja"
 # What a base folder holds that is not its tokenizer's.
 NOT_TOKENIZER = ("adapter", "manifest.json", "config.json", "generation_config.json")
-# What decides, with the weights, which model they are: another rope_theta is another model.
-OF_WEIGHTS = ("*.safetensors", "*.safetensors.index.json", "config.json", "generation_config.json")
+# What decides which model weights are: another rope_theta is another one.
+OF_WEIGHTS = ("*.safetensors", "*.safetensors.index.json", "config.json")
 
 
 def text_digest(text: str) -> str:
@@ -20,7 +20,7 @@ def text_digest(text: str) -> str:
 
 
 def weights_digest(folder: Path) -> str | None:
-    """Return one digest over a folder's safetensors files and their configs, names and contents.
+    """Return one digest over a folder's safetensors files and their config, names and contents.
 
     None where there are no weights.
     """

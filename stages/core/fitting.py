@@ -13,7 +13,7 @@ from stages.core.processes import from_first, true_for_all
 from stages.core.resuming import trained
 
 if TYPE_CHECKING:
-    from transformers import Trainer, TrainerState
+    from transformers import Trainer, TrainerState, TrainingArguments
 
 # Keys of the recipe that are not the trainer's arguments: EarlyStoppingCallback's, and the one that
 # transformers takes only where every evaluation is a checkpoint.
@@ -61,6 +61,25 @@ def arguments(
     return settings
 
 
+def on_one_device(args: "TrainingArguments", device: str) -> "TrainingArguments":
+    """Return arguments of a trainer that takes the GPU that the recipe names, and no other.
+
+    Alone, transformers takes the first GPU of the machine and spreads each batch over all of them
+    (nn.DataParallel): batches of another size, and another model, on another machine.
+    """
+    import torch
+    from transformers.training_args import ParallelMode
+
+    here = args.device  # sets torch up, and `_n_gpu`
+    if here.type == "cuda" and args.parallel_mode != ParallelMode.DISTRIBUTED:
+        args._n_gpu = 1
+        if ":" in device:
+            named = torch.device(device)
+            args.__dict__["_setup_devices"] = args.distributed_state.device = named
+            torch.cuda.set_device(named)
+    return args
+
+
 def fit(trainer: "Trainer", sft: dict[str, Any], lower: dict[str, Any]) -> "TrainerState":
     """Train what requires gradients, in place, and return the trainer's state with its log.
 
@@ -69,10 +88,11 @@ def fit(trainer: "Trainer", sft: dict[str, Any], lower: dict[str, Any]) -> "Trai
     and the best weights are what remains, unless `load_best_model_at_end` is false.
     trainer: one with `stages.core.resuming.Resumable` before it
     lower:   what can be lowered, or switched, when memory runs out: key of params.yaml -> value
-    Raises:  UserError when memory runs out, when no step was trained, or training diverged
+    Raises:  UserError when memory runs out, when no step is trained, or training diverged
     """
     from transformers import EarlyStoppingCallback, PrinterCallback
 
+    hold_batches(trainer)
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(log_last_step())
     stopping = {key: sft[key] for key in STOPPING if sft.get(key) is not None}
@@ -89,21 +109,35 @@ def fit(trainer: "Trainer", sft: dict[str, Any], lower: dict[str, Any]) -> "Trai
     return trainer.state
 
 
+NO_STEP = Fault(
+    "training",
+    "no step is trained: the rows fill no batch, or no epoch is asked for",
+    "one step at least",
+    "lower sft.per_device_train_batch_size, write sft.dataloader_drop_last: false, or raise "
+    "sft.num_train_epochs or sft.max_steps",
+)
+
+
+def hold_batches(trainer: "Trainer") -> None:
+    """Hold that there is one batch at least: transformers divides by their number.
+
+    Raises: ConfigError.
+    """
+    together = trainer.args.train_batch_size * trainer.args.world_size
+    if trainer.args.dataloader_drop_last and len(trainer.train_dataset) < together:
+        raise ConfigError(NO_STEP)
+
+
 def hold_trained(trainer: "Trainer") -> None:
     """Hold that there were steps, and that the weights they ended with are numbers.
 
     The Trainer logs a loss that is no number as 0 (`logging_nan_inf_filter`).
-    Raises: UserError.
+    Raises: ConfigError, UserError.
     """
     import torch
 
     if trainer.state.global_step == 0:
-        what = "no step was trained: the rows fill no batch, or no epoch was asked for"
-        then = (
-            "lower sft.per_device_train_batch_size, write sft.dataloader_drop_last: false, or "
-            "raise sft.num_train_epochs or sft.max_steps"
-        )
-        raise UserError(Fault("training", what, "one step at least", then))
+        raise ConfigError(NO_STEP)
     if trainer.is_fsdp_enabled:  # each process holds a part
         return
     ended = trained(trainer.model)
@@ -112,7 +146,6 @@ def hold_trained(trainer: "Trainer") -> None:
         what = f"it diverged: {len(broken)} of {len(ended)} weights end as no numbers: {broken[0]}"
         then = "lower sft.learning_rate, or raise sft.warmup_steps"
         raise UserError(Fault("training", what, "finite weights", then))
-
 
 
 def _latest(trainer: "Trainer") -> str | None:

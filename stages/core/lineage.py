@@ -54,6 +54,7 @@ class Manifest(TypedDict):
     portable:      what any PEFT tool finds at the root of an adapter's folder: the adapter itself
                    (it stands on the base), the sum of its chain, or none
     portable_reason: why there is none
+    portable_digest: of the config and the weights that are there
     """
 
     name: str
@@ -69,11 +70,19 @@ class Manifest(TypedDict):
     contract: NotRequired[dict[str, Any]]
     portable: NotRequired[Literal["self", "sum", "none"]]
     portable_reason: NotRequired[str]
+    portable_digest: NotRequired[str | None]
 
 
 def read_manifest(model: Path) -> Manifest:
-    """Read a model folder's manifest."""
-    return read_json(model / "manifest.json")
+    """Read a model folder's manifest.
+
+    Raises: LineageError when it is none.
+    """
+    manifest = read_json(file := model / "manifest.json")
+    if not isinstance(manifest, dict) or not {"name", "kind", "chain"} <= manifest.keys():
+        what = "it does not say which model this is"
+        raise LineageError(Fault(str(file), what, "name, kind and chain", "dvc checkout"))
+    return manifest
 
 
 def write_manifest(model: Path, manifest: Manifest) -> None:
@@ -129,6 +138,8 @@ def adapter_manifest(
         "training_data": file_digest(training_data),
         **told,
     }
+    if manifest.get("portable", "none") != "none":
+        manifest["portable_digest"] = adapter_digest(model)
     if merged:
         manifest["merged"] = merged
     if mode == "continue":
@@ -147,12 +158,30 @@ def weights_folder(base: Path, identity: dict[str, Any]) -> Path | None:
     return {"scratch": base, "local": Path(identity["id"] or ""), "hub": None}[identity["source"]]
 
 
+def hold_chain(model: Path, manifest: Manifest) -> None:
+    """Hold that a folder has the model of its name, and that its chain is of what it names.
+
+    Raises: LineageError.
+    """
+    then = "dvc checkout, or dvc repro"
+    name, chain = manifest["name"], manifest["chain"]
+    if manifest["kind"] == "adapter" and name != model.absolute().name:
+        raise LineageError(Fault(str(model), f"it holds {name!r}", "the model of that name", then))
+    known = manifest.get("adapters", {}).keys()
+    if chain[-1:] != [name] or known - set(chain):
+        what = f"its chain is {chain}, its adapters are {sorted(known)}"
+        expected = f"all of them in the chain, {name!r} the last"
+        raise LineageError(Fault(f"{model / 'manifest.json'}", what, expected, then))
+
+
 def verify(base: Path, model: Path) -> Manifest:
     """Hold a model's manifest against the base it is loaded on, and both against their files.
 
+    An adapter's folder bears its name: one that was put in the place of another is refused.
     Raises: LineageError with both sides of every mismatch.
     """
     found, manifest = read_manifest(base)["base"], read_manifest(model)
+    hold_chain(model, manifest)
     if manifest["kind"] == "transcript":
         what = "it is a transcript: answers without a model"
         raise LineageError(Fault(str(model), what, "a base or an adapter"))
@@ -186,6 +215,8 @@ def verify(base: Path, model: Path) -> Manifest:
         digested = manifest.get("adapters", {}).get(name, "nothing")
         folder = adapter_folder(model, name)
         hold(folder, digested, adapter_digest(folder), "adapter")
+    if portable := manifest.get("portable_digest"):
+        hold(model, portable, adapter_digest(model), "adapter")
     if faults:
         raise LineageError(*faults)
     return manifest

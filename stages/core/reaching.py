@@ -4,6 +4,7 @@ transformers tells most of what can go wrong as an OSError with a page of text; 
 was, and so what to do next, stands in the errors below it.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,18 @@ def reaching(identity: dict[str, Any], section: str = "base") -> Iterator[None]:
 
     try:
         yield
+    except ImportError as error:
+        key, then = "id", "take another base"
+        if (identity.get("attn_implementation") or "").startswith("flash"):
+            key, then = "attn_implementation", "write sdpa, which needs none"
+        raise ConfigError(
+            Fault(
+                f"params.yaml: {section}.{key}: {identity[key]}",
+                str(error).strip().splitlines()[0],
+                "a package that is installed here",
+                f"install it, or {then}",
+            )
+        ) from error
     except (OSError, ValueError, SafetensorError, httpx.HTTPError) as error:
         if isinstance(error, OSError) and error.errno in OUT_OF_SPACE:
             raise
@@ -36,7 +49,7 @@ def reaching(identity: dict[str, Any], section: str = "base") -> Iterator[None]:
 
 
 def _hold_source(identity: dict[str, Any]) -> None:
-    """Hold that a base comes from where its source says: a folder, or the hub.
+    """Hold that a base comes from where its source says: a folder, or a commit of the hub.
 
     Raises: ConfigError.
     """
@@ -45,6 +58,11 @@ def _hold_source(identity: dict[str, Any]) -> None:
     if source == "hub" and here:
         what = "there is a folder of that name here, which would be loaded in place of the hub's"
         raise ConfigError(Fault(where, what, then="rename the folder, or write base.source: local"))
+    revision = identity["revision"] or "main"
+    if source == "hub" and not re.fullmatch("[0-9a-f]{7,40}", revision):
+        what = f"{revision} moves: it would be another model some day, under the same name"
+        then = "write one of its commits (its page of the hub: Files, History)"
+        raise ConfigError(Fault("params.yaml: base.revision", what, "a commit's hash", then))
     if source == "local" and not here:
         what = "there is no such folder (base.id counts from here)"
         raise ConfigError(Fault(where, what, "a folder", "mend it, or write base.source: hub"))

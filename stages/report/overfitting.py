@@ -34,6 +34,8 @@ def rise(model: str, curve: Curve, allowed: float, kept: bool) -> Rise | None:
     for row in curve:
         losses[row["split"]][int(row["step"])] = float(row["loss"])
     train, val = losses["train"], losses["val"]
+    if kept:
+        val.pop(0, None)  # what `eval_on_start` measures is no checkpoint
     if not val:
         return None
     step = min(val, key=lambda at: (val[at], at))

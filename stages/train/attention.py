@@ -95,7 +95,7 @@ def attend_by_row(
         attention_mask = _window(query.shape[2], kwargs.get("sliding_window"), query)
     if cu_seq_lens_q is None or attention_mask is not None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
-    if _has_varlen(query, value, kwargs):
+    if _has_varlen(query, key, value, kwargs):
         return _varlen(query, key, value, cu_seq_lens_q, kwargs), None
     lengths = cu_seq_lens_q.diff().tolist()
     attended = [
@@ -120,7 +120,7 @@ def _window(length: int, size: int | None, like: "Tensor") -> "Tensor | None":
     return ((back >= 0) & (back < size))[None, None]
 
 
-def _has_varlen(query: "Tensor", value: "Tensor", kwargs: dict[str, Any]) -> bool:
+def _has_varlen(query: "Tensor", key: "Tensor", value: "Tensor", kwargs: dict[str, Any]) -> bool:
     """Tell whether torch's own kernel for rows of different length takes these: on CUDA, in half.
 
     Source: https://docs.pytorch.org/docs/stable/nn.attention.varlen.html
@@ -130,9 +130,11 @@ def _has_varlen(query: "Tensor", value: "Tensor", kwargs: dict[str, Any]) -> boo
     return (
         query.is_cuda
         and torch.version.cuda is not None
+        and query.dtype == key.dtype == value.dtype
         and query.dtype in (torch.float16, torch.bfloat16)
         and torch.cuda.get_device_capability(query.device) >= (8, 0)
         and query.shape[-1] == value.shape[-1] <= 256
+        and query.shape[-1] % 8 == 0
         and not kwargs.get("dropout")
         and kwargs.get("position_bias") is None
         and kwargs.get("softcap") is None

@@ -98,14 +98,15 @@ class TargetLoss:
         kept = self._metrics[mode].pop(SUMS, None)
         if not kept:
             return None
-        summed = torch.stack(kept).double().cpu().sum(dim=0)
+        summed = torch.stack(kept).cpu().double().sum(dim=0)  # mps has no float64
         if self.accelerator.num_processes > 1:
             summed = self.accelerator.reduce(summed.float().to(self.args.device), "sum")
         return summed.tolist()
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Log what was summed up, once: a number that is brought over waits for the device."""
-        if (sums := self._take("train")) is not None:
+        # An evaluation logs too, between two logs of training.
+        if self.model.training and (sums := self._take("train")) is not None:
             _, correct, count, tokens = sums
             self._total_train_tokens += int(tokens)
             self._metrics["train"]["mean_token_accuracy"] = [correct / max(count, 1)]

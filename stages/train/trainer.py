@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stages.core.errors import ConfigError, Fault
-from stages.core.fitting import arguments
+from stages.core.fitting import arguments, on_one_device
 from stages.core.resuming import Resumable
 from stages.train.attention import flatten, keeps_apart
 from stages.train.losses import TargetLoss
@@ -33,8 +33,11 @@ def make_trainer(
     rows:   `train` and `val`, encoded; val may be empty
     sft:    keys of trl.SFTConfig, by their own names
     folder: where the trainer writes what it must write
+    Raises: ConfigError when nothing is there to train on, or what is trained would not be.
     """
     from trl import SFTConfig, SFTTrainer
+
+    hold_trainable(model, rows)
 
     class AdapterTrainer(Resumable, TargetLoss, SFTTrainer):
         """TRL's, whose checkpoints are exact and small, and whose loss costs what it must."""
@@ -61,13 +64,33 @@ def make_trainer(
         processing_class=tokenizer,
         train_dataset=data["train"],
         eval_dataset=data["val"],
-        args=SFTConfig(**arguments(settings, device, seed, folder, data["val"] is not None)),
+        args=on_one_device(
+            SFTConfig(**arguments(settings, device, seed, folder, data["val"] is not None)), device
+        ),
     )
     # TRL rounds the adapter of a quantized base to bfloat16: small updates would be lost, one that
     # continues another would begin otherwise, and what is read back is computed in float32.
     for parameter, weights in exact:
         parameter.data = weights
     return trainer
+
+
+def hold_trainable(model: "PeftModel", rows: dict[str, Encoded]) -> None:
+    """Hold that there are rows, and that no adapter is on the head, which TRL refuses.
+
+    Raises: ConfigError.
+    """
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    faults = []
+    if not rows["train"].rows:
+        then = "raise its shares of `mix`, or `train` of its sets"
+        faults.append(Fault("data/mix: train", "there is no row to train on", "one at least", then))
+    if isinstance(model.get_output_embeddings(), BaseTunerLayer):
+        what = "they reach the output embeddings: TRL multiplies with these without the adapter"
+        faults.append(Fault("params.yaml: lora.target_modules", what, "other modules"))
+    if faults:
+        raise ConfigError(*faults)
 
 
 def padding_free(model: "PeftModel", sft: dict[str, Any], packed: bool) -> bool:

@@ -100,6 +100,39 @@ def test_a_local_folder_that_changed_is_refused(local):
     assert "to do: dvc repro --force base" in str(told.value)
 
 
+def test_a_local_folder_whose_config_changed_is_another_model(local):
+    local.base()
+    local.train("m2b")
+    config = read_json(Path("brought/config.json"))
+    assert config["rms_norm_eps"] == 1e-6
+    write_json(Path("brought/config.json"), config | {"rms_norm_eps": 1.0})
+    with pytest.raises(LineageError, match=r"brought: the manifest says .* but here is"):
+        stack.load(BASE, Path("models/2b"), CPU)
+
+
+def test_a_folder_that_bears_the_name_of_a_hub_model_is_not_taken_for_it(local):
+    local.params["base"] |= {"source": "hub", "revision": "0" * 40}
+    local.write_params()
+    with pytest.raises(ConfigError, match="id: brought: there is a folder of that name here"):
+        local.base()
+
+
+@pytest.mark.parametrize("revision", [None, "main", "v1.0"])
+def test_a_revision_of_the_hub_that_moves_is_refused(tiny, revision: str | None):
+    """The manifest would hold the same word for other weights."""
+    tiny.params["base"] |= {"source": "hub", "id": "some/model", "revision": revision}
+    tiny.write_params()
+    with pytest.raises(ConfigError, match=rf"base\.revision: {revision or 'main'} moves"):
+        tiny.base()
+
+
+def test_a_local_base_is_not_looked_up_on_the_hub(local):
+    local.params["base"]["id"] = "brougt"
+    local.write_params()
+    with pytest.raises(ConfigError, match=r"base\.id: brougt: there is no such folder"):
+        local.base()
+
+
 def test_a_local_folder_of_pickles_is_refused(local):
     Path("brought/model.safetensors").rename("brought/pytorch_model.bin")
     with pytest.raises(ConfigError, match=r"base.id: brought: the folder holds no \*.safetensors"):
@@ -112,16 +145,12 @@ def test_a_base_without_a_chat_template_is_refused(local):
         local.base()
 
 
-@pytest.mark.parametrize(
-    ("source", "name"), [("local", "nowhere"), ("hub", "nobody-at-all/nothing-there")]
-)
-def test_a_base_that_cannot_be_had_is_named(
-    tiny, monkeypatch: pytest.MonkeyPatch, source: str, name: str
-):
+def test_a_base_that_cannot_be_had_is_named(tiny, monkeypatch: pytest.MonkeyPatch):
     import huggingface_hub.constants
 
+    name = "nobody-at-all/nothing-there"
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    tiny.params["base"] |= {"source": source, "id": name, "revision": "abc1234"}
+    tiny.params["base"] |= {"source": "hub", "id": name, "revision": "abc1234"}
     tiny.write_params()
     with pytest.raises(ConfigError, match=f"base.id: {name}: cannot be loaded at revision abc1234"):
         tiny.base()

@@ -57,6 +57,14 @@ EDITS: dict[str, tuple[dict[str, Any], list[str]]] = {
         {f"{LORA}.target_modules": ["q_proj", "lm_head"]},
         [r"adapters.m2c.lora.target_modules: 'lm_head' would not train"],
     ),
+    "the head as a target, by a pattern": (
+        {f"{LORA}.target_modules": r".*(q_proj|lm_head)"},
+        [r"adapters.m2c.lora.target_modules: 'lm_head' would not train"],
+    ),
+    "targets that are no pattern": (
+        {f"{LORA}.target_modules": "*.q_proj"},
+        [r"adapters.m2c.lora.target_modules: '\*\.q_proj' is no regular expression"],
+    ),
     "a knob by another name": (
         {f"{LORA}.alpha": 16},
         [r"lora.alpha: 'alpha' is no key of this section\n  to do: PEFT calls it lora_alpha"],
@@ -263,9 +271,29 @@ EDITS: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"launch": {"launcher": "torchrun", "processes": 2, "nodes": 1, "fsdp": True}},
         [r"launch.fsdp: true, but compute.device is cpu"],
     ),
+    "weights of 8 bits that are shared": (
+        {
+            "launch": {"launcher": "torchrun", "processes": 2, "nodes": 1, "fsdp": True},
+            **{"compute.device": "cuda", "base.quantize": "8bit"},
+        },
+        [r"launch.fsdp: true, but base.quantize is 8bit(.|\n)*expected: base.quantize: 4bit"],
+    ),
+    "a GPU's memory where there is none": (
+        {f"{SFT}.activation_offloading": True},
+        [r"m2c.sft.activation_offloading: is true, but compute.device is cpu"],
+    ),
+    "batches by the machine": (
+        {f"{SFT}.auto_find_batch_size": True},
+        [r"sft.auto_find_batch_size: .* is no key of this section\n  to do: leave it out: the ba"],
+    ),
+    "no step at all": ({f"{SFT}.max_steps": 0}, [r"m2c.sft.max_steps: 0\n  expected: above 0, or"]),
     "processes on one GPU": (
         {"launch.launcher": "torchrun", "launch.processes": 2, "compute.device": "cuda:1"},
-        [r"compute.device: cuda:1, but there are several processes"],
+        [r"compute.device: cuda:1, but each process of torchrun takes a GPU by its own number"],
+    ),
+    "a process of torchrun on a GPU by number": (
+        {"launch.launcher": "torchrun", "compute.device": "cuda:1"},
+        [r"compute.device: cuda:1, but each process of torchrun takes a GPU by its own number"],
     ),
     "processes on a Mac's GPU": (
         {"launch.launcher": "torchrun", "launch.processes": 2, "compute.device": "mps"},
@@ -330,7 +358,17 @@ def test_a_fault_of_training_is_told_and_no_other(default: dict[str, Any], name:
 
 
 def test_there_is_a_test_for_each_fault_of_training():
-    assert len(EDITS) == 54
+    assert len(EDITS) == 61
+
+
+@pytest.mark.parametrize("revision", [None, "main"])
+def test_a_revision_of_a_base_that_moves_is_a_fault(default: dict[str, Any], revision: str | None):
+    """Its weights would change under one name, and no manifest would tell."""
+    edits = {"base.source": "hub", "base.id": "some/model", "base.revision": revision}
+    [found] = faults_of(edited(default, edits))[0]
+    assert re.search(
+        r"base.revision: (.|\n)*expected: .*a commit's hash: a branch moves", str(found)
+    )
 
 
 # What is no fault, though it looks like one.
@@ -427,7 +465,7 @@ NOTICES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "on a base with an adapter of its own": (
         {
             "base": {
-                **{"source": "hub", "id": "some/model", "revision": "main", "set": "original"},
+                **{"source": "hub", "id": "some/model", "revision": "0e9e39f", "set": "original"},
                 **{"dtype": "bfloat16", "quantize": "4bit", "attn_implementation": "sdpa"},
                 "adapter": {"id": "some/adapter", "revision": "main"},
             }

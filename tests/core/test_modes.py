@@ -124,6 +124,7 @@ def test_a_merged_base_is_its_stack_and_holds_nothing_large(tiny):
     assert active == ["stacked_m3"]
 
 
+@pytest.mark.slow
 def test_modes_stand_on_one_another(tiny):
     """Each reloads exactly, and is what its parents, summed, and its own delta make it."""
     made = {

@@ -201,6 +201,46 @@ def test_an_adapter_of_the_chain_that_the_manifest_has_no_digest_of_is_refused(t
         load("2c")
 
 
+def test_a_chain_without_one_of_its_adapters_is_refused(tiny):
+    """It would be loaded without it, and answer as another model."""
+    set_json(MODELS / "2c" / "manifest.json", chain=["base", "2c"])
+    told = r"its chain is \['base', '2c'\], its adapters are \['2b', '2c'\]"
+    with pytest.raises(LineageError, match=told):
+        load("2c")
+
+
+@pytest.mark.parametrize("what", [{}, [], {"name": "2c"}])
+def test_a_manifest_that_is_none_is_refused(tiny, what: Any):
+    write_json(MODELS / "2c" / "manifest.json", what)
+    with pytest.raises(LineageError, match="does not say which model this is"):
+        load("2c")
+
+
+def test_another_model_in_the_place_of_a_parent_is_refused(tiny):
+    """What trains on 2b, and what answers as 2b, would be on 3b."""
+    shutil.rmtree(MODELS / "2b")
+    shutil.copytree(MODELS / "3b", MODELS / "2b")
+    for run in (lambda: load("2b"), lambda: tiny.train("m2c"), lambda: tiny.answer("2b")):
+        with pytest.raises(
+            LineageError, match=r"models/2b: it holds .3b.\n.*the model of that name"
+        ):
+            run()
+
+
+@pytest.mark.parametrize("how", ["swapped", "truncated", "missing"])
+def test_another_sum_at_the_root_is_refused(tiny, how: str):
+    """Other tools load it unverified; `tunegraph export --format adapter` hands it out."""
+    file = MODELS / "2c" / "adapter_model.safetensors"
+    if how == "swapped":
+        shutil.copyfile(MODELS / "2b" / file.name, file)
+    elif how == "truncated":
+        file.write_bytes(file.read_bytes()[:100])
+    else:
+        file.unlink()
+    with pytest.raises(LineageError, match=r"models/2c: the manifest says '\w{16}', but here is"):
+        verify(BASE, MODELS / "2c")
+
+
 def test_other_weights_of_the_base_are_refused(tiny):
     file = BASE / "model.safetensors"
     data = bytearray(file.read_bytes())

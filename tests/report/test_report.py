@@ -10,7 +10,7 @@ from stages.core.errors import InputError
 from stages.core.jsonl import read_json, write_json, write_rows
 from stages.report.__main__ import main
 from stages.report.markdown import escape, fenced, number
-from stages.report.overfitting import rise, rise_lines
+from stages.report.overfitting import keeps_best, rise, rise_lines
 from stages.report.probes import marks, probes
 from stages.report.summary import summarise
 
@@ -220,6 +220,26 @@ def curve(train, val):
 def test_it_overfits_where_val_rises_while_train_falls(train, val, step):
     found = rise("2b", curve(train, val), 0.05, kept=False)
     assert (found and found.step) == step
+
+
+def test_the_untrained_model_may_be_the_lowest():
+    """With `eval_on_start`, before there is a training loss."""
+    start = {"step": "0", "split": "val", "loss": "1"}
+    assert rise("2b", [start, *curve([3, 2], [2, 3])], 0.05, kept=False).step == 0
+    assert rise("2b", [start, *curve([3, 4], [2, 3])], 0.05, kept=False) is None
+    # It is never kept: the best of those that are is the model.
+    assert rise("2b", [start, *curve([3, 2], [2, 3])], 0.05, kept=True).step == 10
+
+
+def test_the_lowest_loss_is_kept_by_a_run_that_goes_by_the_loss():
+    best = {"load_best_model_at_end": True}
+    assert keeps_best(best)
+    assert keeps_best(best | {"metric_for_best_model": "eval_loss"})
+    assert not keeps_best(best | {"metric_for_best_model": "mean_token_accuracy"})
+    assert keeps_best({"early_stopping_patience": 3})
+    assert not keeps_best({"early_stopping_patience": None})
+    assert not keeps_best({"early_stopping_patience": 3, "load_best_model_at_end": False})
+    assert not keeps_best({})
 
 
 def test_a_rise_says_where_by_how_much_and_what_helps():

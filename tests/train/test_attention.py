@@ -1,10 +1,14 @@
 """Flattened batches: no row sees another, and the gradient is that of the padded batch."""
 
+import functools
+import inspect
+import itertools
 from typing import Any
 
 import pytest
 import torch
 import transformers
+from torch.nn.attention import varlen
 from torch.nn.functional import cross_entropy, scaled_dot_product_attention
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
@@ -57,7 +61,6 @@ def gradients(model: Any, inputs: dict[str, Any]) -> tuple[float, list[torch.Ten
 )
 @pytest.mark.filterwarnings("ignore:It is strongly recommended to train Gemma")
 def test_a_flattened_batch_has_the_gradient_of_the_padded_one(kind, more):
-    kind = "Gemma3" if kind == "Gemma3" else kind
     made = model_of(kind, **more) if kind != "Gemma3" else gemma(**more)
     padded, expected = gradients(made, batch(padding_free=False))
     assert flatten(made)
@@ -65,6 +68,48 @@ def test_a_flattened_batch_has_the_gradient_of_the_padded_one(kind, more):
     flat, found = gradients(made, batch(padding_free=True))
     assert flat == pytest.approx(padded, rel=1e-6)
     assert len(found) > 10
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(("kind", "more"), [("Llama", {}), ("Mistral", {"sliding_window": 5})])
+def test_the_kernel_of_a_gpu_is_asked_for_the_same(monkeypatch, kind, more):
+    """torch's varlen_attn, in its own signature, by what its documentation says of each argument.
+
+    In place of the kernel, which needs a GPU, stands the definition of attention.
+    """
+    made = model_of(kind, **more)
+    assert flatten(made)
+    expected_loss, expected = gradients(made, batch(padding_free=True))
+    asked = []
+
+    def defined(query, key, value, cu_seq_q, cu_seq_k, max_q, max_k, **told):
+        bound = inspect.signature(varlen.varlen_attn).bind(
+            query, key, value, cu_seq_q, cu_seq_k, max_q, max_k, **told
+        )
+        asked.append(bound.arguments)
+        assert (cu_seq_q.dtype, cu_seq_k.dtype, query.dim()) == (torch.int32, torch.int32, 3)
+        left, right = told["window_size"]
+        groups = query.shape[1] // key.shape[1]
+        assert told["enable_gqa"] == (groups > 1)
+        rows = []
+        for begin, end in itertools.pairwise(cu_seq_q.tolist()):
+            one, other, last = (each[begin:end].transpose(0, 1) for each in (query, key, value))
+            assert end - begin <= max_q == max_k
+            at = torch.arange(end - begin)
+            ahead = at[None, :] - at[:, None]
+            mask = (ahead <= right) & (ahead >= (-left if left >= 0 else -len(at)))
+            other, last = (each.repeat_interleave(groups, 0) for each in (other, last))
+            scores = (one @ other.transpose(1, 2) * told["scale"]).masked_fill(~mask, -torch.inf)
+            rows.append((scores.softmax(-1) @ last).transpose(0, 1))
+        return torch.cat(rows)
+
+    monkeypatch.setattr("stages.train.attention._has_varlen", lambda *_: True)
+    genuine = varlen.varlen_attn
+    monkeypatch.setattr(varlen, "varlen_attn", functools.wraps(genuine)(defined))
+    loss, found = gradients(made, batch(padding_free=True))
+    assert len(asked) == SIZES["num_hidden_layers"]
+    assert loss == pytest.approx(expected_loss, rel=1e-6)
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
 

@@ -219,9 +219,9 @@ LORA_APART = {
     "bias": "the tiny base has no biases: test_biases_are_trained_and_come_back",
     "fan_in_fan_out": "for layers that GPT-2 has; PEFT sets it where it belongs, and warns",
 }
-FAST = {"lora_dropout", "use_rslora", "use_dora", "modules_to_save", "rank_pattern"}
+FAST = {"lora_dropout", "use_rslora", "use_dora"}
 FAST |= {"packing", "neftune_noise_alpha", "gradient_accumulation_steps", "warmup_steps, a share"}
-FAST |= {"weight_decay", "max_steps", "optim, adafactor", "load_best_model_at_end"}
+FAST |= {"max_steps", "load_best_model_at_end"}
 
 
 def cases(named: dict[str, Any]) -> list[Any]:
@@ -357,7 +357,6 @@ SFT: dict[str, Case] = {
         {},
         close,
     ),
-    "auto_find_batch_size": ({"auto_find_batch_size": True}, {}, same),
     "average_tokens_across_devices": ({"average_tokens_across_devices": False}, {}, same),
     "gradient_checkpointing": ({"gradient_checkpointing": True}, {}, same),
     "gradient_checkpointing_kwargs": (

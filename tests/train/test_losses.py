@@ -10,7 +10,7 @@ from stages.core import stack
 from stages.core.errors import ConfigError
 from stages.core.jsonl import read_json, read_rows
 from stages.train.attention import BY_ROW
-from stages.train.rows import encode_sides
+from stages.train.rows import Encoded, encode_sides
 from stages.train.trainer import make_trainer, rates
 
 pytestmark = [
@@ -80,7 +80,7 @@ def logged(trainer: Any, key: str) -> list[float]:
         pytest.param({"completion_only_loss": False}, True, marks=pytest.mark.slow),
         pytest.param({"padding_free": False}, False, marks=pytest.mark.slow),
         ({"gradient_checkpointing": True}, True),
-        ({"label_smoothing_factor": 0.1}, True),
+        pytest.param({"label_smoothing_factor": 0.1}, True, marks=pytest.mark.slow),
         pytest.param({"loss_type": "dft"}, True, marks=pytest.mark.slow),
         # Its noise is drawn for padding, too, and by the length of a batch.
         ({"neftune_noise_alpha": 5.0}, False),
@@ -142,6 +142,30 @@ def test_packing_is_refused_where_rows_would_mix(tiny, monkeypatch):
         ours(tiny, packing=True, max_length=60)
     padded = ours(tiny)
     assert "attention_mask" in next(iter(padded.get_train_dataloader()))
+
+
+def test_an_evaluation_between_two_logs_takes_nothing_from_them(tiny):
+    rarely, often = (ours(tiny, max_steps=4, logging_steps=4, eval_steps=steps) for steps in (4, 1))
+    for trainer in (rarely, often):
+        trainer.train()
+    for key in ("loss", "mean_token_accuracy", "num_tokens"):
+        assert len(logged(often, key)) == 1
+        assert logged(often, key) == logged(rarely, key), key
+    assert len(logged(often, "eval_loss")) == 4
+
+
+def test_no_rows_and_an_adapter_on_the_head_are_refused_at_once(tiny):
+    adapter = tiny.params["adapters"]["m2b"]
+    lora = adapter["lora"] | {"target_modules": ["lm_head"]}
+    with pytest.warns(UserWarning, match="tied layer"):
+        model = stack.begin(Path("models/base"), Path("models/base"), adapter | {"lora": lora}, CPU)
+    rows = {"train": Encoded([], 0), "val": Encoded([], 0)}
+    with pytest.raises(ConfigError) as error:
+        make_trainer(model, None, rows, SFT, "cpu", 13, Path("runs"))
+    assert [fault.where for fault in error.value.faults] == [
+        "data/mix: train",
+        "params.yaml: lora.target_modules",
+    ]
 
 
 def test_rows_that_are_too_long_are_told_of_and_noted(tiny, capsys):

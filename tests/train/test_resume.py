@@ -134,6 +134,7 @@ def test_a_base_goes_on(tiny: Any) -> None:
     assert stage.made() == unkilled
 
 
+@pytest.mark.slow
 def test_patience_and_the_best_survive(tiny: Any) -> None:
     """The val loss only rises: the first evaluation, at step 2, is the best, the third the last.
 
@@ -201,6 +202,7 @@ def die(*_: Any, **__: Any) -> None:
     raise Killed
 
 
+@pytest.mark.slow
 def test_takes_no_half_of_a_model(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed while it writes the model: what was there is whole, and training is not lost."""
     stage = Stage(tiny)
@@ -222,6 +224,7 @@ def dies_for(name: str) -> Any:
     return lambda path: die() if path.name == f".{name}.written" else sync(path)
 
 
+@pytest.mark.slow
 def test_goes_on_from_nothing_else(tiny: Any) -> None:
     """A checkpoint under other parameters, or of other rows, is none of its own."""
     stage = Stage(tiny)
@@ -235,6 +238,7 @@ def test_goes_on_from_nothing_else(tiny: Any) -> None:
     assert stage.kept() == ["checkpoint-3", "checkpoint-3"]
 
 
+@pytest.mark.slow
 def test_trains_without_while_another_run_holds_them(tiny: Any, capsys: Any) -> None:
     """What the other run keeps is left alone, and both end with the same bytes."""
     stage = Stage(tiny)

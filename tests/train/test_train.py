@@ -13,7 +13,7 @@ from stages import answer
 from stages.core import stack
 from stages.core.digest import file_digest
 from stages.core.errors import ConfigError, InputError
-from stages.core.jsonl import read_json, read_rows, write_rows
+from stages.core.jsonl import read_json, read_rows, write_json, write_rows
 
 # PEFT and TRL call transformers by names that it has deprecated.
 pytestmark = pytest.mark.filterwarnings(r"ignore:`\w*gradient_checkpointing:FutureWarning")
@@ -120,6 +120,16 @@ def test_a_fault_leaves_the_model_that_was_there(tiny):
     with pytest.raises(InputError, match=r"data/mix/2c/train.jsonl:2: not JSON at column 7"):
         tiny.train("m2c")
     assert digests(Path("models/2b")) == before
+
+
+def test_a_package_that_is_not_here_is_told_of(tiny):
+    manifest = read_json(Path("models/base/manifest.json"))
+    manifest["base"]["attn_implementation"] = "flash_attention_2"
+    write_json(Path("models/base/manifest.json"), manifest)
+    with pytest.raises(
+        ConfigError, match=r"base.attn_implementation: flash_attention_2: .*install"
+    ):
+        tiny.train("m2b")
 
 
 def test_gradient_checkpointing_trains_the_same(tiny):
