@@ -14,7 +14,7 @@ from pathlib import Path
 from figures import Figure, report
 from generating import Project, Run, Server, request_id, scratch, serving
 
-from stages.generate.journal import Journal
+from stages.core.asking.journal import Journal
 from tools.show import aligned
 
 

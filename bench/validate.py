@@ -47,9 +47,9 @@ def prepare(
     folder: Path, count: int, malformed: float, similarity: float | None
 ) -> tuple[list[str], list[str]]:
     """Write what the stage reads; return the texts of the replies, and the malformed ones."""
+    from stages.core.asking.offline.malform import malform, plain
     from stages.core.digest import digest
     from stages.core.jsonl import encode, write_json
-    from stages.generate.offline.malform import malform, plain
 
     rng = Random(13)
     validate = {

@@ -7,8 +7,10 @@
               └───────────────────────────────── split ─┬─ base ──────────┐
                                                         ├─ mix@2b ─ train@2b ─ train@2c
                                                         └─ mix@2c ────────────────┘
-    base, train@*, transcript@* ─ answer@* ─ evaluate@* ─ compare@* ─┬─ select
-                                                                     └─ report
+    base, train@*, transcript@* ─┬─ answer@* ──┬─ evaluate@* ─┬─ compare@* ── price@* ──┐
+                                 ├─ vary@* ────┘              ├─ ablate, profile, judge ├─ report
+                                 └─ layers@* ─ drift ─────────│─────────────────────────┘
+                                                              └─ select
 
 Stages import `stages.core`, never one another; `stages.core` imports no stage.
 """

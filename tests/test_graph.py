@@ -19,9 +19,13 @@ from stages.core.params import read_yaml
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = (
     *("check", "fetch", "prompt", "generate", "validate", "diversity", "split", "base"),
-    *("mix", "train", "transcript", "answer", "evaluate", "compare", "select", "report"),
+    *("mix", "train", "transcript", "answer", "vary", "layers", "evaluate", "compare", "ablate"),
+    *("profile", "drift", "judge", "price", "select", "report"),
 )
-LIGHT = ("check", "prompt", "validate", "split", "mix", "select", "compare")
+LIGHT = (
+    *("check", "prompt", "validate", "split", "mix", "select", "compare", "ablate", "profile"),
+    *("drift", "price"),
+)
 HEAVY = {
     *("accelerate", "bert_score", "bitsandbytes", "codebleu", "datasets", "evaluate", "matplotlib"),
     *("nltk", "openai", "pandas", "peft", "rouge_score", "sacrebleu", "scipy", "sklearn"),
@@ -106,7 +110,7 @@ def constant(file: Path, name: str) -> Any:
 
 def test_the_stages_are_the_ones_that_the_design_draws():
     assert tuple(graph()) == STAGES
-    assert len(STAGES) == 16
+    assert len(STAGES) == 23
 
 
 @pytest.mark.parametrize("name", STAGES)

@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from stages.core import entry
+from stages.core.asking.budget import Budget
+from stages.core.asking.dialogue import Dialogue
+from stages.core.asking.estimate import dollars, summary, table
+from stages.core.asking.journal import Journal, location
+from stages.core.asking.opening import dialogue_of
+from stages.core.asking.requests import lacking
+from stages.core.asking.survey import survey
 from stages.core.errors import Fault, InputError
 from stages.core.jsonl import stream_rows
 from stages.core.params import PATH, load
 from stages.generate.__main__ import PARAMS
-from stages.generate.budget import Budget
-from stages.generate.dialogue import Dialogue
-from stages.generate.estimate import dollars, summary, table
-from stages.generate.journal import Journal, location
-from stages.generate.opening import dialogue_of
-from stages.generate.requests import lacking
-from stages.generate.survey import survey
 from tools.check import check_recipe
 from tools.recipe import RECIPES
 from tools.show import aligned

@@ -14,12 +14,12 @@ from types import NoneType
 from typing import Any
 
 from stages.core import entry
+from stages.core.asking.entries import NAME, VERSION, checksum, is_reply, spell
+from stages.core.asking.journal import Journal, location
+from stages.core.asking.requests import quoted, refuse
+from stages.core.asking.unanswered import noted
 from stages.core.errors import Fault, InputError
 from stages.core.jsonl import numbered_rows, replacing
-from stages.generate.entries import NAME, VERSION, checksum, is_reply, spell
-from stages.generate.journal import Journal, location
-from stages.generate.requests import quoted, refuse
-from stages.generate.unanswered import noted
 from tools.estimate import project
 
 TYPES: dict[str, tuple[type, ...]] = {

@@ -175,6 +175,9 @@ class Answer(TypedDict):
     reference_nll:    summed negative log-likelihood of the reference, in nats (absent for
                       transcripts)
     reference_tokens: how many tokens that sum runs over (absent for transcripts)
+    reference_hits:   how many of them were the model's first choice (absent for transcripts)
+    hidden_similarity: cosine of answer and reference in the model's own last hidden states (only
+                      with `answer.hidden_similarity`)
     """
 
     model: str
@@ -187,11 +190,25 @@ class Answer(TypedDict):
     finish_reason: str
     reference_nll: NotRequired[float]
     reference_tokens: NotRequired[int]
+    reference_hits: NotRequired[int]
+    hidden_similarity: NotRequired[float]
+
+
+class Variation(Answer):
+    """One more answer of a model to a row (data/variations/<model>.jsonl).
+
+    variant: the wording of the prompt, a key of `ablation.variants`; empty: as it was trained
+    sample:  0 .. profile.samples - 1, where one prompt is answered several times
+    """
+
+    variant: str
+    sample: int
 
 
 class Score(TypedDict):
     """One row's values (data/scores/<model>.jsonl), for paired comparison.
 
+    group:  the test row's: rows of one group are not independent
     values: metric key -> value of this row; keys as in `stages.core.scores`
     """
 
@@ -199,4 +216,12 @@ class Score(TypedDict):
     set: str
     skill: str
     row: str
+    group: str
     values: dict[str, float]
+
+
+class VariationScore(Score):
+    """A Variation's values (data/variation_scores/<model>.jsonl)."""
+
+    variant: str
+    sample: int

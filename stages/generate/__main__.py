@@ -15,14 +15,14 @@ from collections import Counter
 from contextlib import closing
 
 from stages.core import entry
+from stages.core.asking.budget import Budget
+from stages.core.asking.filling import fill
+from stages.core.asking.journal import Journal, location
+from stages.core.asking.opening import dialogue_of
+from stages.core.asking.replies import Account, check_enough, replies
 from stages.core.costs import spending
 from stages.core.jsonl import write_rows
 from stages.core.params import load
-from stages.generate.budget import Budget
-from stages.generate.filling import fill
-from stages.generate.journal import Journal, location
-from stages.generate.opening import dialogue_of
-from stages.generate.replies import Account, check_enough, replies
 
 PARAMS = (
     "teachers",

@@ -1,8 +1,8 @@
 """Write the summary, the report, the probes side by side, and the curves of all models.
 
-Reads:   metrics/{data,splits,diversity}.json, metrics/{models,comparison,curves,costs}/,
-         data/answers/
-Writes:  metrics/summary.json, metrics/report.md, metrics/probes.md, metrics/curves.csv
+Reads:   metrics/{data,splits,diversity,ablation,profile,layers,judge}.json,
+         metrics/{models,comparison,curves,costs}/, data/answers/, data/scores/, the recipe's noise
+Writes:  metrics/summary.json, metrics/report.md, metrics/probes.md, metrics/{curves,scores}.csv
 Network: none
 """
 
@@ -14,8 +14,10 @@ from stages.core import entry
 from stages.core.errors import Fault, InputError
 from stages.core.jsonl import read_json, read_rows, replacing, write_json
 from stages.core.params import load
+from stages.report import ablation, judge, layers, noise, profile
 from stages.report.overfitting import rises
 from stages.report.probes import probes
+from stages.report.scores_csv import write_scores
 from stages.report.summary import alarms, summarise
 from stages.report.tables import report
 
@@ -24,9 +26,12 @@ PARAMS = (
     "adapters",
     "models",
     "transcripts",
+    "base.set",
+    "seed",
+    "evaluate.probes",
     "evaluate.headline",
     "evaluate.sections",
-    "compare.overfit_alarm",
+    "compare",
 )
 COLUMNS = ("step", "split", "loss", "token_accuracy")
 
@@ -65,7 +70,8 @@ def write_text(path: Path, text: str) -> None:
 def main() -> None:
     """Read by the names of params.yaml, in its order; write."""
     paths = "--data", "--diversity", "--splits", "--models", "--comparison", "--curves", "--costs"
-    paths += "--answers", "--summary", "--report", "--probes", "--all-curves"
+    paths += "--ablation", "--profile", "--layers", "--judge", "--noise", "--answers", "--scores"
+    paths += "--summary", "--report", "--probes", "--all-curves", "--all-scores"
     args = entry.flags(__doc__, *paths)
     params = load(PARAMS)
     sections, headline = params["evaluate"]["sections"], params["evaluate"]["headline"]
@@ -79,7 +85,8 @@ def main() -> None:
     answers = {name: read_rows(args.answers / f"{name}.jsonl") for name in names}
     data = read_json(args.data), read_json(args.splits), read_json(args.diversity)
     spent = ["generate", "base", *(f"train.{name}" for name in adapters)]
-    spent += [f"answer.{name}" for name in names]
+    spent += [f"{stage}.{name}" for name in names for stage in ("answer", "vary", "layers")]
+    spent += ["judge", *(f"price.{name}" for name in adapters)]
     costs = {name: read_json(args.costs / f"{name}.json") for name in spent}
     curves = {name: read_curve(args.curves / f"{name}.csv", name) for name in trained}
     rose = rises(params["adapters"], curves, params["compare"]["overfit_alarm"])
@@ -87,7 +94,16 @@ def main() -> None:
     summary = summarise(comparisons, headline, sections) | alarms(data[2], rose)
     write_json(args.summary, summary)
     told = report(params["recipe"], sections, models, comparisons, data, costs, rose)
-    write_text(args.report, told)
+    parts = [
+        *ablation.section(read_json(args.ablation)),
+        *profile.section(read_json(args.profile)),
+        *judge.section(read_json(args.judge)),
+        *layers.section(read_json(args.layers)),
+        *noise.section(read_json(args.noise)),
+    ]
+    write_text(args.report, "\n".join([told, *parts]))
+    scores = {name: read_rows(args.scores / f"{name}.jsonl") for name in names}
+    write_scores(args.all_scores, models, scores, sections, params["compare"]["confidence"])
     write_text(args.probes, probes(answers))
     write_curves(args.all_curves, [row for curve in curves.values() for row in curve])
     entry.say("report", f"{', '.join(names)}: {args.report}")

@@ -6,10 +6,10 @@ import time
 
 import pytest
 
+from stages.core.asking.dialect import Dialect, is_closed
+from stages.core.asking.dialogue import Question
+from stages.core.asking.verdict import judge_status
 from stages.core.errors import TeacherError
-from stages.generate.dialect import Dialect, is_closed
-from stages.generate.dialogue import Question
-from stages.generate.verdict import judge_status
 
 CLOSED = {
     "type": "object",

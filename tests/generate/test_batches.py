@@ -10,11 +10,11 @@ import threading
 import pytest
 from aiohttp import web
 
+from stages.core.asking.batches import desk, drafts
+from stages.core.asking.batches.api import lines
+from stages.core.asking.offline.batches import Batches
+from stages.core.asking.offline.server import Offline, serving
 from stages.core.errors import TeacherError
-from stages.generate.batches import desk, drafts
-from stages.generate.batches.api import lines
-from stages.generate.offline.batches import Batches
-from stages.generate.offline.server import Offline, serving
 
 RATES = {"malformed": 0.0, "rate_limited": 0.0, "failing": 0.0, "slow": 0.0, "cut": 0.0,
          "slow_s": 0.0}  # fmt: skip
@@ -367,7 +367,7 @@ def run(project, **changes):
     _, *flags = ["generate", *project.command()]
     changed = "".join(f"drafts.{name} = {value}; " for name, value in changes.items())
     code = (
-        f"from stages.generate.batches import desk, drafts; desk.POLL_S = 0.02; {changed}"
+        f"from stages.core.asking.batches import desk, drafts; desk.POLL_S = 0.02; {changed}"
         "from stages.core import entry; from stages.generate.__main__ import main; entry.run(main)"
     )
     return subprocess.Popen([sys.executable, "-c", code, *flags], cwd=project.folder,

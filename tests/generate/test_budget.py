@@ -5,10 +5,10 @@ import re
 
 import pytest
 
+from stages.core.asking.budget import Budget
+from stages.core.asking.dialogue import Question
+from stages.core.asking.entries import Entry
 from stages.core.errors import ConfigError, TeacherError
-from stages.generate.budget import Budget
-from stages.generate.dialogue import Question
-from stages.generate.entries import Entry
 
 PRICE = {"prompt": 1.0, "completion": 2.0}
 

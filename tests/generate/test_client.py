@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from stages.generate.client import Teacher
-from stages.generate.completion import cost_usd, filtered, public_model, read
-from stages.generate.verdict import PATIENCE_S, NoAnswerError, RefusedError, judge_status
+from stages.core.asking.client import Teacher
+from stages.core.asking.completion import cost_usd, filtered, public_model, read
+from stages.core.asking.verdict import PATIENCE_S, NoAnswerError, RefusedError, judge_status
 
 
 @pytest.mark.parametrize(

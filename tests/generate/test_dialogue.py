@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from stages.generate import dialogue
-from stages.generate.dialogue import Question, final
+from stages.core.asking import dialogue
+from stages.core.asking.dialogue import Question, final
 
 
 def test_a_rejected_reply_is_sent_back_with_the_reason(project, serve, answer):

@@ -4,11 +4,11 @@ from contextlib import closing
 
 import pytest
 
-from stages.generate.budget import Budget
-from stages.generate.dialogue import Dialogue
-from stages.generate.estimate import dollars, duration, summary, table
-from stages.generate.journal import Journal
-from stages.generate.survey import survey
+from stages.core.asking.budget import Budget
+from stages.core.asking.dialogue import Dialogue
+from stages.core.asking.estimate import dollars, duration, summary, table
+from stages.core.asking.journal import Journal
+from stages.core.asking.survey import survey
 
 TEACHER = {"name": "t", "weight": 1.0, "model": "gpt-x", "base_url": None,
            "price": {"prompt": 1.0, "completion": 2.0}}  # fmt: skip

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
+from stages.core.asking.verdict import FILTERED
 from stages.core.errors import TeacherError
-from stages.generate.verdict import FILTERED
 
 ROWS = 12
 BAD = {3, 7}  # the questions that get the fault
@@ -19,7 +19,7 @@ SAID = {"length": '{"agree": "a3', "refusal": "I cannot", "empty": "", "filter":
 @pytest.fixture(autouse=True)
 def soon(monkeypatch):
     """Wait less after a failure."""
-    monkeypatch.setattr("stages.generate.pace.BACKOFF_S", 0.05)
+    monkeypatch.setattr("stages.core.asking.pace.BACKOFF_S", 0.05)
 
 
 def reset(request):

@@ -11,8 +11,8 @@ import time
 
 import pytest
 
+from stages.core.asking.entries import encode
 from stages.core.errors import InputError, TeacherError
-from stages.generate.entries import encode
 
 
 def test_it_asks_once_and_then_never_again(project, serve, answer):

@@ -10,10 +10,10 @@ from random import Random
 
 import pytest
 
+from stages.core.asking.entries import decode, encode, glance, spell
+from stages.core.asking.index import Index
+from stages.core.asking.journal import Journal, location
 from stages.core.errors import InputError
-from stages.generate.entries import decode, encode, glance, spell
-from stages.generate.index import Index
-from stages.generate.journal import Journal, location
 
 A, B, C, ODD = "00000000000000aa", "b" * 16, "0123456789abcdef", "f" * 16
 
@@ -347,7 +347,7 @@ FILLING = """
 import resource, signal, sys
 from pathlib import Path
 from stages.core import entry
-from stages.generate.journal import Journal
+from stages.core.asking.journal import Journal
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))

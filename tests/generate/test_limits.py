@@ -10,9 +10,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from stages.generate.limits import Limits
-from stages.generate.pace import backoff_s
-from stages.generate.waits import ahead, asked
+from stages.core.asking.limits import Limits
+from stages.core.asking.pace import backoff_s
+from stages.core.asking.waits import ahead, asked
 
 QUESTION = SimpleNamespace(messages=[{"role": "user", "content": "x" * 400}])
 REPLY = {"prompt_tokens": 100, "completion_tokens": 20}

@@ -5,8 +5,8 @@ from random import Random
 import pytest
 from openai import AsyncOpenAI, NotFoundError
 
-from stages.generate.offline.malform import KINDS, malform, plain
-from stages.generate.offline.server import FAULTY_ATTEMPTS, Offline, serving
+from stages.core.asking.offline.malform import KINDS, malform, plain
+from stages.core.asking.offline.server import FAULTY_ATTEMPTS, Offline, serving
 
 RATES = {"malformed": 0.25, "rate_limited": 0.1, "failing": 0.1, "slow": 0.1, "cut": 0.1,
          "slow_s": 0.0}  # fmt: skip

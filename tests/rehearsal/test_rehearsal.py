@@ -23,10 +23,10 @@ from typing import Any
 
 import pytest
 
+from stages.core.asking.offline.server import Offline, serving
 from stages.core.jsonl import read_json, read_rows
 from stages.core.lineage import verify
 from stages.core.params import read_yaml
-from stages.generate.offline.server import Offline, serving
 
 pytestmark = pytest.mark.slow
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from stages.core.asking.journal import Journal
 from stages.core.digest import digest
 from stages.core.jsonl import read_json, write_rows
-from stages.generate.journal import Journal
 
 
 class Asked:

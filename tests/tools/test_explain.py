@@ -384,10 +384,10 @@ def test_every_operation_of_the_code_has_a_sentence_and_no_other(root):
 
 
 def test_every_operation_that_replies_led_to_has_a_sentence(root):
+    from stages.core.asking.offline import malform
     from stages.core.proof import Refused
     from stages.core.proof.check import check
     from stages.core.proof.schema import compiled
-    from stages.generate.offline import malform
 
     kinds = [
         kind

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from stages.core.asking.journal import Journal, encode
 from stages.core.errors import InputError, TeacherError
-from stages.generate.journal import Journal, encode
 from tools import journal
 
 FILE = Path("replies/paid.jsonl")

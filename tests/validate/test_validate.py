@@ -162,7 +162,7 @@ def test_it_is_light(project):
     """The whole stage, on as many replies as the default recipe has, a quarter malformed."""
     from random import Random
 
-    from stages.generate.offline.malform import malform
+    from stages.core.asking.offline.malform import malform
 
     rng, record = Random(1), json.loads(GOOD)
     texts = [malform(record, rng)[0] if k % 4 == 0 else GOOD for k in range(440)]

@@ -13,8 +13,8 @@ from random import Random
 
 import pytest
 
+from stages.core.asking.offline.malform import KINDS, members, plain, quoted
 from stages.core.proof import Refused
-from stages.generate.offline.malform import KINDS, members, plain, quoted
 
 KEYS = ("agree", "disagree")
 PROSE = ["the plot", "was", "dull", "and", "bold", '"gripping"', "it's", "fine.", "Really,", "É"]

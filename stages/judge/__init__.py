@@ -1,0 +1,1 @@
+"""Let an LLM compare two models' answers, in both orders."""
