@@ -70,7 +70,7 @@ def tiny_params() -> dict[str, Any]:
         "seed": {"data": 13, "train": 13},
         "compute": {"device": "cpu", "threads": 1},
         "launch": {"launcher": "python", "processes": 1, "nodes": 1, "fsdp": False},
-        "answer": {"max_new_tokens": 8, "batch_size": 4},
+        "answer": {"max_new_tokens": 8, "batch_tokens": 512},
         "base": {
             "source": "scratch",
             "set": "original",

@@ -50,12 +50,16 @@ def build(project, monkeypatch):
         figures = {"own": {"n": 9, "rouge_l": 0.5, **loss}, "code": code}
         write_json(project / f"models/{name}.json", figures)
         write_rows(project / f"answers/{name}.jsonl", [answer(name, "x = 1")])
-        write_json(project / f"costs/answer.{name}.json", {"cpu_s": 2.5})
+        write_rows(project / f"scores/{name}.jsonl", [])
+        for stage in ("answer", "vary", "layers"):
+            write_json(project / f"costs/{stage}.{name}.json", {"cpu_s": 2.5})
         (project / "curves").mkdir(exist_ok=True)
         curve = "step,epoch,split,loss,token_accuracy\n25,0.5,train,1.5,\n25,0.5,val,1.25,0.7\n"
         (project / f"curves/{name}.csv").write_text(curve)
-    for stage in ("generate", "base", "train.2b", "train.2c"):
+    for stage in ("generate", "base", "train.2b", "train.2c", "judge", "price.2b", "price.2c"):
         write_json(project / f"costs/{stage}.json", {"cpu_s": 2.5, "wall_s": 3})
+    for part in ("ablation", "profile", "layers", "judge", "noise"):
+        write_json(project / f"{part}.json", {})
     write_json(project / "comparison/2b.json", comparison("2b", "base", recovery=False))
     write_json(project / "comparison/2c.json", comparison("2c", "2b"))
     reasons = {"truncated": 3, "schema": 0}
@@ -68,12 +72,13 @@ def build(project, monkeypatch):
 
     def run():
         words = []
-        for flag in ("data", "diversity", "splits"):
+        files = "data", "diversity", "splits", "ablation", "profile", "layers", "judge", "noise"
+        for flag in files:
             words += [f"--{flag}", f"{flag}.json"]
-        for flag in ("models", "comparison", "curves", "costs", "answers"):
+        for flag in ("models", "comparison", "curves", "costs", "answers", "scores"):
             words += [f"--{flag}", flag]
         words += ["--summary", "summary.json", "--report", "report.md", "--probes", "probes.md"]
-        words += ["--all-curves", "curves.csv"]
+        words += ["--all-curves", "curves.csv", "--all-scores", "scores.csv"]
         monkeypatch.setattr(sys, "argv", ["report", *words])
         main()
         return project
@@ -168,7 +173,9 @@ def test_a_transcript_has_no_curve(build, project):
     (project / "params.yaml").write_text(text, encoding="utf-8")
     write_json(project / "models/chat.json", {"own": {"n": 4, "rouge_l": 0.7}})
     write_rows(project / "answers/chat.jsonl", [])
-    write_json(project / "costs/answer.chat.json", {})
+    write_rows(project / "scores/chat.jsonl", [])
+    for stage in ("answer", "vary", "layers"):
+        write_json(project / f"costs/{stage}.chat.json", {})
     told = (build() / "report.md").read_text(encoding="utf-8")
     assert "| own (n = 9) | n | 9 | 9 | 9 | 4 |" in told
     assert "**chat**: no answer" in (project / "probes.md").read_text()
