@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export OMP_WAIT_POLICY := PASSIVE
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: repro test test-all diff recipe lint
+.PHONY: repro test test-all diff plots recipe lint
 
 repro: .venv/ready  ## build what params.yaml says, and compare the models
 	$(BIN)/tunegraph check
@@ -25,6 +25,9 @@ test-all: .venv/ready  ## the slow tier too; what needs a GPU, a network or a br
 
 diff: .venv/ready  ## `dvc metrics diff` from each model to the next one of the stack
 	$(BIN)/tunegraph diff
+
+plots: .venv/ready  ## all charts of this build in one page that opens offline
+	$(BIN)/tunegraph plots
 
 recipe: .venv/ready  ## make recipe NAME=emoji [FULL=1]: switch to another recipe
 	$(BIN)/tunegraph recipe use "$(NAME)" $(if $(FULL),--full)

@@ -16,7 +16,10 @@ from fresh import ROOT
 
 from tools.show import aligned
 
-LIGHT = ("check", "prompt", "validate", "split", "mix", "select", "compare")
+LIGHT = (
+    *("check", "prompt", "validate", "split", "mix", "select", "compare", "ablate", "profile"),
+    *("drift", "price"),
+)
 MOST_CPU_S = 1.0
 
 
