@@ -263,6 +263,7 @@ def test_nothing_but_429_ends(project, serve, answer):
     assert len(server.bodies) <= 5 + 12
 
 
+@pytest.mark.slow
 def test_a_storm_against_a_real_server(project, serve, answer):
     """40 requests a second, 10 at once; Retry-After in whole seconds."""
     level, at = 10.0, time.monotonic()

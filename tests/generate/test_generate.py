@@ -55,6 +55,7 @@ def test_a_cut_reply_is_asked_again_under_a_larger_limit_only(project, serve, an
     assert {reply["finish_reason"] for reply in project.replies()} == {"stop"}
 
 
+@pytest.mark.slow
 def test_the_offline_teacher_says_the_same_in_every_build(project, monkeypatch):
     project.write(150)
     project.params["offline"] |= {
@@ -78,6 +79,7 @@ def test_the_offline_teacher_says_the_same_in_every_build(project, monkeypatch):
     assert 50 < fits < 100
 
 
+@pytest.mark.slow
 def test_the_offline_teacher_is_asked_again_for_what_it_would_say_no_more(project):
     project.write(50)
     project.generate()

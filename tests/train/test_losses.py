@@ -79,11 +79,11 @@ def logged(trainer: Any, key: str) -> list[float]:
         ({"gradient_accumulation_steps": 3}, True),
         pytest.param({"completion_only_loss": False}, True, marks=pytest.mark.slow),
         pytest.param({"padding_free": False}, False, marks=pytest.mark.slow),
-        ({"gradient_checkpointing": True}, True),
+        pytest.param({"gradient_checkpointing": True}, True, marks=pytest.mark.slow),
         pytest.param({"label_smoothing_factor": 0.1}, True, marks=pytest.mark.slow),
         pytest.param({"loss_type": "dft"}, True, marks=pytest.mark.slow),
         # Its noise is drawn for padding, too, and by the length of a batch.
-        ({"neftune_noise_alpha": 5.0}, False),
+        pytest.param({"neftune_noise_alpha": 5.0}, False, marks=pytest.mark.slow),
     ],
 )
 def test_it_trains_as_trl_does(tiny, sft, flat):

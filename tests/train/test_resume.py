@@ -94,9 +94,9 @@ class Stage:
 
 FAST = {
     "accumulated": {"gradient_accumulation_steps": 2, "neftune_noise_alpha": 5.0},
-    "by length": {"train_sampling_strategy": "group_by_length", "logging_steps": 2},
 }
 SLOW = {
+    "by length": {"train_sampling_strategy": "group_by_length", "logging_steps": 2},
     "plain": {"eval_on_start": True},
     "at the end of an epoch": {"save_steps": 5, "max_steps": 18},
     "packed": {"packing": True, "max_length": 24, "save_steps": 2},
