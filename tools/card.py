@@ -130,11 +130,12 @@ def figures(facts: Facts) -> list[str]:
         return []
     lines = ["## Metrics", "", *models_table(sections, {name: facts.metrics})]
     if facts.comparison:
+        confidence = facts.params.get("compare", {}).get("confidence", 0.95)
         lines += [
-            "forgetting = base - self; recovery = (self - on) / (base - on); intervals are from a "
-            "paired bootstrap over the rows.",
+            "forgetting = base - self; recovery = (self - on) / (base - on); intervals say how far "
+            "other rows like these would move a figure. p is corrected for the number of tests.",
             "",
-            *forgetting_table(sections, {name: facts.comparison}),
+            *forgetting_table(sections, {name: facts.comparison}, confidence),
         ]
     return lines
 

@@ -9,12 +9,15 @@ from stages.core.errors import Fault, InputError
 from stages.core.jsonl import read_json
 from stages.core.params import PATH, read_yaml
 from stages.core.scores import KEYS, arrow
+from stages.report.words import VERDICTS, changes, sides, spell
 
 MODELS = Path("metrics/models")
 SUMMARY = Path("metrics/summary.json")
+COMPARISON = Path("metrics/comparison")
 MEASURES = {
     "forgetting": "forgetting = base - self",
     "recovery": "recovery = (self - on) / (base - on)",
+    "backward_transfer": "backward_transfer = self - the model that had just learned it",
     "gap": "gap = train - test",
 }
 ABSENT = "-"
@@ -80,8 +83,23 @@ def summary_table(summary: dict[str, dict[str, dict[str, float]]]) -> str:
     return aligned(rows)
 
 
+def words(params: dict[str, Any]) -> Iterator[str]:
+    """Yield, for each adapter and the models that it is set against, what is better and worse."""
+    sections, confidence = params["evaluate"]["sections"], params["compare"]["confidence"]
+    for adapter in params["adapters"].values():
+        path = COMPARISON / f"{adapter['name']}.json"
+        comparison = read_json(path) if path.exists() else None
+        for side in sides(comparison) if comparison else ():
+            yield f"{adapter['name']} against {comparison[side]}"
+            told = changes(sections, comparison, side, confidence)
+            for verdict in VERDICTS:
+                lines = [spell(change) for change in told if change.verdict == verdict]
+                for at, line in enumerate(lines):
+                    yield f"  {verdict if not at else '':<10} {line}"
+
+
 def main() -> None:
-    """Print the table of the models and, below it, the summary.
+    """Print the table of the models and, below it, the summary and what it says in words.
 
     Raises: InputError when something is not built yet.
     """
@@ -97,7 +115,11 @@ def main() -> None:
     summary = read_json(SUMMARY) if SUMMARY.exists() else {}
     alarms = summary.pop("alarms", {})
     if summary:
-        print(f"\n{', '.join(MEASURES.values())}\n")
+        told = {measure for of_model in summary.values() for measure in of_model}
+        print("\n" + "\n".join(text for name, text in MEASURES.items() if name in told) + "\n")
         print(summary_table(summary))
+    if lines := list(words(params)):
+        print("\nprimary metrics: delta [interval], corrected for the number of tests\n")
+        print("\n".join(lines))
     if told := [name for name, value in alarms.items() if value]:
         print(f"\nwarning: {', '.join(told)}; see the top of metrics/report.md")

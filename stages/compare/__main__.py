@@ -8,54 +8,46 @@ All deltas are positive when better. The rows are paired: both models answered t
 Sections of training rows are not compared; they are one side of the gap between train and test.
 """
 
-from pathlib import Path
+import os
 from typing import Any
 
-from stages.compare.forgetting import forgetting_and_recovery, primary_means
-from stages.compare.gap import gaps, section_scores, train_sections
-from stages.compare.significance import Section, interval
+from stages.compare.forgetting import Lost, forgetting_and_recovery, lost
+from stages.compare.gap import gaps, train_sections
 from stages.core import entry
-from stages.core.errors import Fault, InputError
-from stages.core.jsonl import read_json, read_rows, write_json
+from stages.core.jsonl import read_json, write_json
+from stages.core.pairing import (
+    Scores,
+    differences,
+    having,
+    read_scores,
+    same_rows,
+    section_rows,
+    span,
+)
 from stages.core.params import load
-from stages.core.records import Score
+from stages.core.rounding import rounded
 from stages.core.scores import KEYS, better
+from stages.core.significance import Sampling, correct, paired
 
 PARAMS = ("base.set", "evaluate.sections", "compare")
-DIGITS = 5
-Scores = dict[str, Score]  # by row id, of one model
-
-
-def paired(key: str, own: Scores, other: Scores, rows: list[str]) -> tuple[list, list, list]:
-    """Return the differences (positive when better), their weights, and the rows that have both."""
-    weight = KEYS[key].weight
-    differences, weights, found = [], [], []
-    for row in rows:
-        one, two = own[row]["values"], other[row]["values"]
-        if key in one and key in two:
-            differences.append(better(key, one[key], two[key]))
-            weights.append(one[weight] if weight else 1.0)
-            found.append(row)
-    return differences, weights, found
 
 
 def delta(
-    key: str, values: tuple[float, float], own: Scores, other: Scores, section: Section
+    key: str,
+    values: tuple[float, float],
+    models: tuple[Scores, Scores],
+    rows: list[str],
+    sampling: Sampling,
 ) -> dict[str, float]:
     """Compare two models by one key of one section.
 
-    values: this model's and the other's, as metrics/models has them
-    Returns: value (the other's), delta, n, low, high, p
+    values: this model's and the other's, as metrics/models has it
+    models: likewise
+    Returns: value (the other's), delta, n, groups, low, high, p
     """
-    import numpy as np
-
-    differences, weights, found = paired(key, own, other, section.rows)
-    told = {"value": values[1], "delta": better(key, *values), "n": len(found)}
-    if found:
-        resampling = section.resampling(len(found))
-        arrays = np.array(differences), np.array(weights)
-        told |= interval(resampling.means(*arrays), section.settings["confidence"])
-        told["p"] = resampling.p(*arrays)
+    told = {"value": values[1], "delta": better(key, *values), "n": 0}
+    if found := having(key, rows, *models):
+        told |= paired(differences(key, *models, found), sampling, span(key)).told()
     return told
 
 
@@ -73,19 +65,21 @@ def compare(
     metrics:  self, on, base -> section -> key -> value
     scores:   self, on, base -> row id -> Score
     base_set: the set that the base is good at: `all` is over its sections that have a primary key
-    Returns: sections, all (see `forgetting_and_recovery`) and gap (see `gaps`), where there are any
+    Returns: sections, all (see `forgetting_and_recovery`), gap (see `gaps`), where there are any.
+    p_holm is p corrected for the number of all tests of this model against the same other one.
     """
     on_base = names["on"] == names["base"]
     told: dict[str, Any] = {"model": names["self"], "on": names["on"], "base": names["base"]}
     told["sections"] = {}
-    of_base_set = {}
+    of_base_set: dict[str, Lost] = {}
     trained_on = train_sections(sections)
     for name, asked in sections.items():
         if name in trained_on:
             continue
-        rows = [score["row"] for score in section_scores(scores["self"], asked)]
-        section = Section(name, rows, settings)
-        found: dict[str, Any] = {"n": len(rows), "keys": {}}
+        rows = section_rows(scores["self"], asked)
+        sampling = Sampling(settings["confidence"], settings["resamples"], name)
+        groups = {scores["self"][row].get("group", row) for row in rows}
+        found: dict[str, Any] = {"n": len(rows), "groups": len(groups), "keys": {}}
         for key in asked["metrics"]:
             values = {side: of_model.get(name, {}).get(key) for side, of_model in metrics.items()}
             if values["self"] is None or KEYS[key].higher_is_better is None:
@@ -97,43 +91,24 @@ def compare(
                         found["keys"][key]["base"] = found["keys"][key]["on"]
                 elif values[side] is not None:
                     pair = values["self"], values[side]
-                    found["keys"][key][side] = delta(
-                        key, pair, scores["self"], scores[side], section
-                    )
+                    models = scores["self"], scores[side]
+                    found["keys"][key][side] = delta(key, pair, models, rows, sampling)
         primary = asked.get("primary")
-        means = primary_means(primary, scores, section) if primary else None
-        if means:
+        if primary and (of_primary := lost(primary, scores, rows, name)):
             found["primary"] = primary
-            found |= forgetting_and_recovery([means], settings)
+            found |= forgetting_and_recovery([of_primary], settings)
             if asked["set"] == base_set:
-                of_base_set[name] = means
+                of_base_set[name] = of_primary
         told["sections"][name] = found
+    every = [key for of in told["sections"].values() for key in of["keys"].values()]
+    for side in ("on",) if on_base else ("on", "base"):
+        correct(key[side] for key in every if side in key)
     if found_gaps := gaps(metrics["self"], scores["self"], sections, settings):
         told["gap"] = found_gaps
     if of_base_set:
         together = forgetting_and_recovery(list(of_base_set.values()), settings)
         told["all"] = {"sections": list(of_base_set)} | together
     return rounded(told)
-
-
-def rounded(value: Any) -> Any:
-    """Round every number inside to DIGITS: what differs beyond that is the machine's.
-
-    A p keeps two significant digits instead.
-    """
-    if isinstance(value, dict):
-        return {
-            key: float(f"{inner:.2g}") if key == "p" else rounded(inner)
-            for key, inner in value.items()
-        }
-    if isinstance(value, float):
-        return round(value, DIGITS) + 0.0  # no -0.0
-    return value
-
-
-def read_scores(path: Path) -> Scores:
-    """Read one model's scores, by row id."""
-    return {score["row"]: score for score in read_rows(path)}
 
 
 def main() -> None:
@@ -144,12 +119,9 @@ def main() -> None:
     params = load(PARAMS)
     names = {"self": args.name, "on": args.on, "base": args.base}
     metrics = {side: read_json(args.metrics / f"{name}.json") for side, name in names.items()}
-    scores = {side: read_scores(args.scores / f"{name}.jsonl") for side, name in names.items()}
-    for side in ("on", "base"):
-        if scores[side].keys() != scores["self"].keys():
-            where = str(args.scores / f"{names[side]}.jsonl")
-            what = f"scores other rows than {names['self']}.jsonl"
-            raise InputError(Fault(where, what, "the same test rows", "dvc repro"))
+    files = {side: args.scores / f"{name}.jsonl" for side, name in names.items()}
+    scores = {side: read_scores(path) for side, path in files.items()}
+    same_rows({files[side]: of_model for side, of_model in scores.items()})
     told = compare(
         names, metrics, scores, params["evaluate"]["sections"], params["base"]["set"],
         params["compare"],
@@ -162,4 +134,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # the products are small: threads only wait
     entry.run(main)

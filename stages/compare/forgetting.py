@@ -1,62 +1,81 @@
-"""What an adapter lost of the base's skill, and what came back of what the model below had lost."""
+"""What an adapter lost of the base's skill, and what came back of what the model below had lost.
 
-from typing import Any
+forgetting = base - self; recovery = (self - on) / (base - on).
+Source: forgetting as the loss against an earlier model on the same rows is that of Chaudhry et al.
+2018, https://arxiv.org/abs/1801.10112, section 3, with the base alone as the earlier model.
+"""
 
-from stages.compare.significance import Section, interval
-from stages.core.records import Score
-from stages.core.scores import KEYS, better
+from typing import Any, NamedTuple
+
+from stages.core.pairing import Scores, differences, having, span
+from stages.core.significance import (
+    Estimate,
+    Rows,
+    Sampling,
+    average,
+    correlation,
+    paired,
+    share,
+)
 
 
-def primary_means(
-    key: str, models: dict[str, dict[str, Score]], section: Section
-) -> dict[str, Any] | None:
-    """Return each model's value of a primary key: `observed`, and in each resample (`drawn`).
+class Lost(NamedTuple):
+    """A section's primary key in the three models, higher is better, over the rows of all three.
 
-    Oriented so that higher is better (a loss is negated). None where a model lacks the key.
+    own, below: base - self and base - on, row by row
+    regained:   self - on
     """
-    import numpy as np
 
-    weight = KEYS[key].weight
-    every = models.values()
-    rows = [row for row in section.rows if all(key in of[row]["values"] for of in every)]
-    if not rows:
+    own: Rows
+    below: Rows
+    regained: Rows
+    key: str
+    section: str
+
+
+def lost(key: str, models: dict[str, Scores], rows: list[str], section: str) -> Lost | None:
+    """Return what was lost of a primary key, or None where a model lacks it."""
+    own, on, base = (models[side] for side in ("self", "on", "base"))
+    found = having(key, rows, own, on, base)
+    if not found:
         return None
-    resampling = section.resampling(len(rows))
-    means: dict[str, Any] = {}
-    for model, scores in models.items():
-        values = np.array([better(key, scores[row]["values"][key], 0.0) for row in rows])
-        weights = np.array([scores[row]["values"][weight] if weight else 1.0 for row in rows])
-        observed = float((values * weights).sum() / weights.sum())
-        means[model] = {"observed": observed, "drawn": resampling.means(values, weights)}
-    return means
+    pairs = (base, own), (base, on), (own, on)
+    return Lost(*(differences(key, *pair, found) for pair in pairs), key, section)
 
 
-def forgetting_and_recovery(
-    means: list[dict[str, Any]], settings: dict[str, Any]
-) -> dict[str, dict[str, float]]:
-    """Return forgetting = base - self and recovery = (self - on) / (base - on), with intervals.
+def forgetting_and_recovery(sections: list[Lost], settings: dict[str, Any]) -> dict[str, Any]:
+    """Return forgetting and recovery, with intervals: of one section, or of the mean of several.
 
-    means: of one section, or of several that count alike (their mean is compared)
     Recovery is absent where base - on < eps: the model below had lost nothing to speak of (one that
     stands on the base itself, a skill that the base never had). Its interval is absent where that
-    holds for more than one resample in 20. Forgetting: higher is worse.
+    may be so: where that of base - on holds 0. Forgetting: higher is worse.
     """
-    import numpy as np
 
-    def mean(model: str, which: str) -> Any:
-        return np.mean([of_section[model][which] for of_section in means], axis=0)
+    def mean(which: str) -> Estimate:
+        settled = settings["confidence"], settings["resamples"]
+        rows = [getattr(of, which) for of in sections]
+        return average(
+            [
+                paired(its, Sampling(*settled, of.section), span(of.key))
+                for of, its in zip(sections, rows, strict=True)
+            ],
+            rows,
+        )
 
-    eps, confidence = settings["eps"], settings["confidence"]
-    (own, on, base), of_draws = (
-        [mean(model, which) for model in ("self", "on", "base")] for which in ("observed", "drawn")
-    )
-    lost = interval(of_draws[2] - of_draws[0], confidence)
-    told = {"forgetting": {"value": float(base - own)} | lost}
-    if base - on >= eps:
-        told["recovery"] = {"value": float((own - on) / (base - on))}
-        gap = of_draws[2] - of_draws[1]
-        sure = gap >= eps
-        if sure.mean() >= 0.95:
-            ratio = (of_draws[0] - of_draws[1])[sure] / gap[sure]
-            told["recovery"] |= interval(ratio, confidence)
-    return told
+    own, below = mean("own"), mean("below")
+    found: dict[str, Any] = {"forgetting": {"value": own.value, **own.told()}}
+    if below.value >= settings["eps"]:
+        recovery = {"value": 1 - own.value / below.value, "n": own.n, "groups": own.groups}
+        below_rows = [of.below for of in sections]
+        # Of the part that is lost still and the part that came back, the smaller one: it hangs
+        # less together with the whole, and its interval tells what rows not seen may do.
+        if recovery["value"] >= 0.5:
+            of_lost = share(own, below, correlation([of.own for of in sections], below_rows))
+            ends = of_lost and (1 - of_lost[1], 1 - of_lost[0])
+        else:
+            hangs = correlation([of.regained for of in sections], below_rows)
+            ends = share(mean("regained"), below, hangs)
+        if ends:
+            recovery |= {"low": ends[0], "high": ends[1]}
+        found["recovery"] = recovery
+    return found

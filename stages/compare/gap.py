@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-from stages.compare.significance import Resampling, interval
 from stages.core.draw import train_sample
-from stages.core.records import Score
+from stages.core.pairing import Scores, having, section_rows, span
+from stages.core.pairing import values as of_rows
 from stages.core.scores import KEYS, better
+from stages.core.significance import Sampling, correct, unpaired
 
 Sections = dict[str, dict[str, Any]]  # evaluate.sections
 
@@ -30,43 +31,17 @@ def pairs(sections: Sections) -> Iterator[tuple[str, str]]:
                 break
 
 
-def section_scores(scores: dict[str, Score], asked: dict[str, Any]) -> list[Score]:
-    """Return the scores of a section's rows."""
-    return [
-        score
-        for score in scores.values()
-        if score["set"] == asked["set"] and asked.get("skill", score["skill"]) == score["skill"]
-    ]
-
-
-def means(key: str, scores: list[Score], name: str, resamples: int) -> tuple[int, Any]:
-    """Return how many rows have a key, and its mean in each resample (None without a row).
-
-    Oriented so that higher is better. A section's name decides its draws, so that the two sides of
-    a gap are drawn apart.
-    """
-    import numpy as np
-
-    weight = KEYS[key].weight
-    found = [score["values"] for score in scores if key in score["values"]]
-    if not found:
-        return 0, None
-    values = np.array([better(key, of_row[key], 0.0) for of_row in found])
-    weights = np.array([of_row[weight] if weight else 1.0 for of_row in found])
-    return len(found), Resampling(name, len(found), resamples).means(values, weights)
-
-
 def gaps(
     metrics: dict[str, dict[str, float]],
-    scores: dict[str, Score],
+    scores: Scores,
     sections: Sections,
     settings: dict[str, Any],
 ) -> dict[str, dict[str, Any]]:
     """Return the gaps of one model: test section -> the section beside it, and each key of both.
 
     Of a key: train, test (its values), gap = train - test (positive: better on what it was trained
-    on, also for a loss), n_train, n_test, and low and high of an unpaired bootstrap.
-    Source: Efron & Tibshirani 1993, An introduction to the bootstrap, section 8.3 (two samples)
+    on, also for a loss), n_train, n_test, groups_train, groups_test, low and high of two samples,
+    p, and p_holm over all gaps of the model.
 
     metrics: section -> key -> value, as metrics/models has it
     scores:  by row id
@@ -80,18 +55,19 @@ def gaps(
                 continue
             if KEYS[key].higher_is_better is None:
                 continue
-            (n_train, of_train), (n_test, of_test) = (
-                means(key, section_scores(scores, sections[side]), side, settings["resamples"])
-                for side in (train, test)
-            )
-            keys[key] = {
-                "train": values[0],
-                "test": values[1],
-                "gap": better(key, *values),
-                "n_train": n_train,
-                "n_test": n_test,
-                **interval(of_train - of_test, settings["confidence"]),
-            }
+            sides = [
+                having(key, section_rows(scores, sections[side]), scores) for side in (train, test)
+            ]
+            keys[key] = {"train": values[0], "test": values[1], "gap": better(key, *values)}
+            keys[key] |= {"n_train": len(sides[0]), "n_test": len(sides[1])}
+            if all(sides):
+                of_train, of_test = (of_rows(key, scores, rows) for rows in sides)
+                sampling = Sampling(settings["confidence"], settings["resamples"], test)
+                found = unpaired(of_train, of_test, sampling, span(key))
+                found = found if KEYS[key].higher_is_better else found.negated()
+                keys[key] |= {"groups_train": of_train.groups, "groups_test": of_test.groups}
+                keys[key] |= {of: v for of, v in found.told().items() if of not in ("n", "groups")}
         if keys:
             told[test] = {"train": train, "keys": keys}
+    correct([key for of in told.values() for key in of["keys"].values()])
     return told

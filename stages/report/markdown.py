@@ -1,11 +1,15 @@
 """Markdown that nothing can break out of: cells, tables, fences."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 # What a terminal or a renderer would act on is shown as its picture (U+2400 and on).
 CONTROLS = {code: chr(0x2400 + code) for code in range(32) if chr(code) not in "\n\t"}
 CONTROLS |= {0x7F: "\u2421", 0x2028: "\u2424", 0x2029: "\u2424"}
+# The second set of controls, and what would turn the direction of all that follows: spelled out.
+OTHERS = (*range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+CONTROLS |= {code: f"\\u{code:04x}" for code in OTHERS}
 SPECIAL = re.compile(r"([\\`*{}\[\]<>#|~&!]|(?<!\w)_|_(?!\w))")
 
 
@@ -21,6 +25,15 @@ def number(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.{3 if abs(value) >= 0.1 else 6}f}".rstrip("0").rstrip(".")
     return escape(value)
+
+
+def counted(found: Mapping[str, Any]) -> str:
+    """Spell n, how many rows, and in how many groups of them where these are fewer.
+
+    Nothing where an older build did not tell.
+    """
+    n, groups = found.get("n"), found.get("groups")
+    return f"{n} in {groups} groups" if n and groups and groups < n else number(n)
 
 
 def table(head: list[str], rows: list[list[str]], left: int = 1) -> list[str]:

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from stages.report.markdown import escape, table
+from stages.core.significance import shown
+from stages.report.markdown import counted, escape, table
 
 Curve = list[dict[str, Any]]  # the rows of metrics/curves/<name>.csv
 
@@ -89,7 +90,7 @@ def rise_lines(found: list[Rise]) -> list[str]:
     return lines
 
 
-def gap_lines(comparisons: Mapping[str, Any]) -> list[str]:
+def gap_lines(comparisons: Mapping[str, Any], confidence: float) -> list[str]:
     """Return the table of train beside test, or nothing where no section is of training rows."""
     rows = []
     for name, comparison in comparisons.items():
@@ -97,9 +98,16 @@ def gap_lines(comparisons: Mapping[str, Any]) -> list[str]:
         for section, found in comparison.get("gap", {}).items():
             where = ""
             for key, of in found["keys"].items():
-                told = f"{escape(section)} (n = {of['n_train']}, {of['n_test']})"
-                surely = "" if of["low"] <= 0 <= of["high"] else "**"
-                span = f"{surely}{of['gap']:+.3f}{surely} [{of['low']:+.3f}, {of['high']:+.3f}]"
+                counts = [
+                    counted({"n": of[f"n_{side}"], "groups": of.get(f"groups_{side}")})
+                    for side in ("train", "test")
+                ]
+                told = f"{escape(section)} (n = {', '.join(counts)})"
+                sure = shown(of, confidence)
+                span = f"**{of['gap']:+.3f}**" if sure else f"not shown {of['gap']:+.3f}"
+                if "low" in of:
+                    span += f" [{of['low']:+.3f}, {of['high']:+.3f}]"
+                span += f", p {of['p_holm']:.2g}" if "p_holm" in of else ""
                 sides = f"{of['train']:.3f}", f"{of['test']:.3f}"
                 rows.append([model, "" if told == where else told, f"`{key}`", *sides, span])
                 model, where = "", told
@@ -109,7 +117,10 @@ def gap_lines(comparisons: Mapping[str, Any]) -> list[str]:
     return table(head, rows, left=3)
 
 
-def overfitting(comparisons: Mapping[str, Any], found: list[Rise]) -> list[str]:
+def overfitting(comparisons: Mapping[str, Any], found: list[Rise], confidence: float) -> list[str]:
     """Return the report's part on overfitting, or nothing where there is nothing to tell."""
-    lines = [*rise_lines([each for each in found if each.kept]), *gap_lines(comparisons)]
+    lines = [
+        *rise_lines([each for each in found if each.kept]),
+        *gap_lines(comparisons, confidence),
+    ]
     return ["## Training rows beside test rows", "", *lines] if lines else []

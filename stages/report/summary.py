@@ -1,4 +1,7 @@
-"""metrics/summary.json: forgetting, recovery, gap and alarms, few enough for `dvc metrics show`."""
+"""metrics/summary.json: what was lost, won back and learned by heart, and the alarms.
+
+Few enough figures for `dvc metrics show`; all of them stand in metrics/comparison and report.md.
+"""
 
 from typing import Any
 
@@ -9,15 +12,20 @@ ALARMS = "alarms"
 
 
 def summarise(
-    comparisons: dict[str, Any], headline: list[str], sections: dict[str, Any]
+    comparisons: dict[str, Any],
+    headline: list[str],
+    sections: dict[str, Any],
+    transfers: dict[str, Any],
 ) -> dict[str, Any]:
-    """Return, per adapter, forgetting and recovery in all and for the headline sections, and gaps.
+    """Return, per adapter, forgetting and recovery in all and for the headline sections, and more:
+    backward transfer and gaps.
 
     comparisons: adapter's name -> what metrics/comparison holds
     headline:    names of sections
     sections:    `evaluate.sections`: a gap is of the section's primary metric
-    At most MOST figures: with more adapters only those in all, and of these the first; the gaps
-    only where all of them fit.
+    transfers:   as `stages.report.transfer` has them
+    At most MOST figures: with more adapters only those in all, and of these the first; backward
+    transfer, and then the gaps, only where all of them fit.
     """
     figures, gaps = [], []
     for name, comparison in comparisons.items():
@@ -36,8 +44,12 @@ def summarise(
         ]
     if len(figures) > MOST:
         figures = [figure for figure in figures if figure[2] == "all"][:MOST]
-    if len(figures) + len(gaps) <= MOST:
-        figures += gaps
+    transferred = [
+        (name, "backward_transfer", "all", found["value"]) for name, found in transfers.items()
+    ]
+    for more in (transferred, gaps):
+        if len(figures) + len(more) <= MOST:
+            figures += more
     summary: dict[str, Any] = {}
     for name, what, part, value in figures:
         summary.setdefault(name, {}).setdefault(what, {})[part] = value

@@ -68,15 +68,18 @@ def test_deltas_are_positive_when_better():
 
 def test_every_delta_has_n_interval_and_p():
     told = compared()
-    counted = 0
+    counted, loss = 0, told["sections"]["own"]["keys"]["loss"]
     for section in told["sections"].values():
         for found in section["keys"].values():
             for side in ("on", "base"):
                 of = found[side]
-                assert of["n"] == 20
-                assert of["low"] <= of["delta"] + 1e-9
-                assert of["delta"] <= of["high"] + 1e-9
-                assert 0 < of["p"] <= 1
+                assert (of["n"], of["groups"]) == (20, 20)
+                assert 0 < of["p"] <= of["p_holm"] <= 1
+                # The rows differ all alike: of scores with a range something can be said.
+                assert ("low" in of) == (found is not loss)
+                if "low" in of:
+                    assert of["low"] <= of["delta"] + 1e-9
+                    assert of["delta"] <= of["high"] + 1e-9
                 counted += 1
     assert counted == 8
     code = told["sections"]["code"]["keys"]["exact"]["on"]
@@ -100,6 +103,52 @@ def test_forgetting_and_recovery():
     assert told["all"]["sections"] == ["code", "fact"]
     assert told["all"]["forgetting"]["value"] == pytest.approx(0.1)
     assert told["all"]["recovery"]["value"] == pytest.approx(12 / 16)
+
+
+def grouped(model, size):
+    """Return the same scores, so many rows of a section being of one group."""
+    return {
+        row: {**score, "group": f"{score['skill']}{list(model).index(row) // 3 // size}"}
+        for row, score in model.items()
+    }
+
+
+def test_rows_of_one_group_count_for_less():
+    alone = compared()["sections"]["code"]
+    together = compared(*(grouped(model, 4) for model in (BACK, LOST, BASE)))["sections"]["code"]
+    assert (alone["n"], alone["groups"]) == (20, 20)
+    assert (together["n"], together["groups"]) == (20, 5)
+    for what in ("forgetting", "recovery"):
+        assert together[what]["value"] == alone[what]["value"]
+        assert together[what]["groups"] == 5
+    one, other = (of["keys"]["exact"]["on"] for of in (alone, together))
+    assert other["high"] - other["low"] > one["high"] - one["low"]
+    assert other["p"] > 10 * one["p"]
+
+
+def test_p_is_corrected_for_all_tests_against_the_same_model():
+    told = compared()["sections"]
+    for side in ("on", "base"):
+        tests = [key[side] for of in told.values() for key in of["keys"].values()]
+        assert len(tests) == 4
+        smallest, largest = (pick(tests, key=lambda test: test["p"]) for pick in (min, max))
+        assert smallest["p_holm"] == pytest.approx(4 * smallest["p"], rel=0.05)
+        assert largest["p_holm"] >= largest["p"]
+
+
+def test_what_did_not_change_is_no_certainty():
+    fact = compared()["sections"]["fact"]
+    for of in (fact["keys"]["exact"]["on"], fact["forgetting"]):
+        assert of["low"] < -0.1
+        assert of["high"] > 0.1
+    code = compared(own=BASE)["sections"]["code"]
+    assert code["recovery"]["value"] == 1
+    assert code["recovery"]["low"] < 0.95
+    assert code["recovery"]["high"] > 1.05
+    none = compared(own=LOST)["sections"]["code"]["recovery"]
+    assert none["value"] == 0
+    assert none["low"] < -0.05
+    assert none["high"] > 0.05
 
 
 def test_an_adapter_on_the_base_has_nothing_to_recover():
@@ -153,9 +202,9 @@ def test_the_gap_is_positive_where_the_model_is_better_on_what_it_was_trained_on
     assert keys["loss"]["gap"] == pytest.approx(0.4)  # lower by that much
     for found in keys.values():
         assert (found["n_train"], found["n_test"]) == (10, 20)
-        assert found["low"] <= found["gap"] + 1e-9
-        assert found["gap"] <= found["high"] + 1e-9
-        assert found["low"] > 0
+        assert 0 < found["p"] <= found["p_holm"] <= 1
+    assert 0 < keys["rouge_l"]["low"] < keys["rouge_l"]["gap"] < keys["rouge_l"]["high"]
+    assert "low" not in keys["loss"]  # all rows alike, and nothing bounds a loss
     none = gap_of(0.05)["gap"]["own"]["keys"]["rouge_l"]
     assert none["low"] < 0 < none["high"]
     assert none["gap"] == 0

@@ -53,6 +53,35 @@ def test_the_summary_stands_below_the_table(project: Path, capsys: pytest.Captur
     ]
 
 
+def test_what_is_better_and_worse_and_not_shown_is_said_in_words(
+    project: Path, capsys: pytest.CaptureFixture[str]
+):
+    def found(delta: float, low: float, high: float, p: float) -> dict[str, float]:
+        return {"delta": delta, "low": low, "high": high, "p": p / 9, "p_holm": p, "n": 20}
+
+    keys = {
+        "own": {"content_recall": {"on": found(0.9, 0.8, 1.0, 1e-6)}},
+        "code": {"passes": {"on": found(-0.8, -0.9, -0.7, 1e-6)}},
+        "fact": {"exact": {"on": found(-0.4, -0.8, -0.1, 0.06)}},
+        "poem": {"exact": {"on": found(0.4, -0.1, 0.9, 0.01)}},
+    }
+    sections = {name: {"n": 20, "keys": of_section} for name, of_section in keys.items()}
+    comparison = {"model": "2b", "on": "base", "base": "base", "sections": sections}
+    Path("metrics/models").mkdir(parents=True)
+    Path("metrics/comparison").mkdir()
+    for name in ("base", "2b", "2c"):
+        Path(f"metrics/models/{name}.json").write_text(json.dumps(MODELS["base"]))
+    Path("metrics/comparison/2b.json").write_text(json.dumps(comparison))
+    show.main()
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[lines.index("2b against base") + 1 :] == [
+        "  better     own content_recall +0.900 [+0.800, +1.000], n = 20",
+        "  worse      code passes -0.800 [-0.900, -0.700], n = 20",
+        "  not shown  fact exact -0.400 [-0.800, -0.100], n = 20",
+        "             poem exact +0.400 [-0.100, +0.900], n = 20",
+    ]
+
+
 def test_an_alarm_is_told_below_the_summary(project: Path, capsys: pytest.CaptureFixture[str]):
     Path("metrics/models").mkdir(parents=True)
     for name in ("base", "2b", "2c"):
