@@ -10,7 +10,6 @@ from typing import Any
 
 from stages.core.draw import train_sample
 from stages.core.errors import Fault
-from stages.core.scores import KEYS
 
 Params = dict[str, Any]
 
@@ -206,35 +205,6 @@ def check_splits(params: Params) -> Iterator[Fault]:
             yield Fault(f"{where}.test", "no test rows", f"above 0: {scored[name]} scores them")
 
 
-def check_scores(params: Params) -> Iterator[Fault]:
-    """Hold that the sections of the metrics ask for what can be measured."""
-    sections = section(params, "evaluate.sections")
-    for name, entry in sections.items():
-        where, metrics = f"evaluate.sections.{name}", entry.get("metrics", [])
-        for at, metric in enumerate(metrics):
-            found = unknown(f"{where}.metrics[{at}]", metric, KEYS, "metric")
-            yield from found
-            if found:
-                continue
-            languages = KEYS[metric].languages
-            if languages and entry.get("language") not in languages:
-                what = f"{metric!r} needs to know the language of the answers"
-                yield Fault(f"{where}.language", what, "one of: " + ", ".join(languages))
-        primary = entry.get("primary")
-        if primary is not None and metrics and primary not in metrics:
-            what = f"{primary!r} is not among the section's metrics"
-            yield Fault(f"{where}.primary", what, "one of: " + ", ".join(metrics))
-    if not sections:
-        return
-    for at, name in enumerate(section(params, "evaluate").get("headline", [])):
-        where = f"evaluate.headline[{at}]"
-        yield from unknown(where, name, sections, "section")
-        if name in sections and "primary" not in sections[name]:
-            what = f"the section {name!r} has no primary metric"
-            then = f"add `primary:` to evaluate.sections.{name}"
-            yield Fault(where, what, "forgetting and recovery are of one metric", then)
-
-
 def check_sizes(params: Params) -> Iterator[Fault]:
     """Hold that a scratch base can be built, and is long enough for what it is given."""
     base = section(params, "base")
@@ -263,7 +233,6 @@ CHECKS = (
     check_stack,
     check_sources,
     check_splits,
-    check_scores,
     check_sizes,
 )
 

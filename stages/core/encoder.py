@@ -6,21 +6,20 @@ what such an encoder declares (modules.json: transformer, pooling, normalize) an
 by name; a test holds that both give the same embeddings.
 """
 
-import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stages.core.errors import ConfigError, Fault
+from stages.core.pooling import declared_pooling
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-POOLINGS = {"pooling_mode_cls_token": "cls", "pooling_mode_mean_tokens": "mean"}
-MODULES = ("Transformer", "Pooling", "Normalize")
+Source = str | Mapping[str, Any]
 BATCH_TOKENS = 1024  # a batch's padded size; on a processor 4096 took a fifth longer
 
 
@@ -36,6 +35,13 @@ class Embedding:
     tokens: "Tensor"
     special: "Tensor"
     sentence: "Tensor"
+
+
+def pinned(source: Source) -> tuple[str, str | None]:
+    """Return the model, and the hub's commit, that the recipe names."""
+    if isinstance(source, str):
+        return source, None
+    return source["model"], source.get("revision")
 
 
 def set_threads(threads: int) -> None:
@@ -75,11 +81,17 @@ class Encoder:
     """A text encoder of the hub's kind, on the processor, in float32."""
 
     def __init__(
-        self, source: str, layer: int | None = None, where: str = "params.yaml: evaluate.encoder"
+        self,
+        source: Source,
+        layer: int | None = None,
+        where: str = "params.yaml: evaluate.encoder",
+        pools: bool = True,
     ) -> None:
         """Load tokenizer and weights.
 
+        source: what `locate` takes; or {model, revision}, the hub's commit (None: its newest)
         layer: which layer's hidden states are the token embeddings: 0 is the input's, None the last
+        pools: whether its sentence embeddings are wanted too; then it must say how it makes them
         Raises: ConfigError when it cannot be loaded, or has no such layer, or pools in a way that
             is not supported.
         """
@@ -87,22 +99,30 @@ class Encoder:
         from transformers.utils.logging import disable_progress_bar
 
         disable_progress_bar()
+        source, revision = pinned(source)
         path = locate(source, where)
+        if revision and Path(path).is_dir():
+            what = f"{source!r} is no model of the hub, so it has no revision {revision!r}"
+            raise ConfigError(Fault(where, what, "a hub id, or revision: null"))
         try:
-            no = {"trust_remote_code": False}  # not given, it asks at a terminal
-            self.model = AutoModel.from_pretrained(path, dtype="float32", **no).eval()
-            self.tokenizer = AutoTokenizer.from_pretrained(path, **no)
+            # Not given, trust_remote_code asks at a terminal.
+            how = {"trust_remote_code": False, "revision": revision or "main"}
+            self.model = AutoModel.from_pretrained(path, dtype="float32", **how).eval()
+            self.tokenizer = AutoTokenizer.from_pretrained(path, **how)
+            plain = "mean", False, None
+            declared = declared_pooling(path, where, how["revision"]) if pools else plain
         except (OSError, ValueError) as error:
             then = "give a package, a folder, or the id of a model that is in the hub's cache"
-            what = f"{source!r} does not load as an encoder: {str(error).splitlines()[0]}"
+            at = f"{source!r}" + (f" at {revision!r}" if revision else "")
+            what = f"{at} does not load as an encoder: {str(error).splitlines()[0]}"
             raise ConfigError(Fault(where, what, then=then)) from None
         layers = self.model.config.num_hidden_layers
         if layer is not None and not 0 <= layer <= layers:
             raise ConfigError(Fault(where, f"{source!r} has no layer {layer}", f"0 to {layers}"))
         self.layer = layers if layer is None else layer
-        self.pooling, self.normalize, self.max_tokens = _declared(path, where)
-        positions = getattr(self.model.config, "max_position_embeddings", None) or 512
-        self.max_tokens = min(self.max_tokens or positions, positions)
+        self.pooling, self.normalize, limit = declared
+        limits = limit, self.tokenizer.model_max_length, _positions(self.model)
+        self.max_tokens = min(at for at in limits if at)
 
     @property
     def is_last_layer(self) -> bool:
@@ -162,35 +182,9 @@ def _batches(lengths: list[int]) -> list[list[int]]:
     return batches
 
 
-def _declared(path: str, where: str) -> tuple[str, bool, int | None]:
-    """Read pooling, normalisation and the longest input, as the encoder's own files declare them.
-
-    Without modules.json: mean pooling, which is what sentence-transformers takes for granted.
-    Source: https://sbert.net/docs/package_reference/sentence_transformer/modules.html
-    """
-    modules = _read(path, "modules.json")
-    if modules is None:
-        return "mean", False, None
-    kinds = [module["type"].rsplit(".", 1)[-1] for module in modules]
-    unknown = [kind for kind in kinds if kind not in MODULES]
-    pooling = {}
-    for module, kind in zip(modules, kinds, strict=True):
-        if kind == "Pooling":
-            pooling = _read(path, f"{module['path']}/config.json") or {}
-    modes = [key for key, on in pooling.items() if key.startswith("pooling_mode_") and on is True]
-    if pooling.get("pooling_mode"):  # how newer encoders spell it
-        modes = [f"pooling_mode_{pooling['pooling_mode']}_token"]
-        modes = [mode if mode in POOLINGS else f"{mode}s" for mode in modes]
-    if unknown or len(modes) != 1 or modes[0] not in POOLINGS:
-        what = f"the encoder pools by {', '.join(unknown or modes) or 'nothing known'}"
-        raise ConfigError(Fault(where, what, "cls or mean pooling, normalised or not"))
-    limits = _read(path, "sentence_bert_config.json") or {}
-    return POOLINGS[modes[0]], "Normalize" in kinds, limits.get("max_seq_length")
-
-
-def _read(path: str, name: str) -> Any:
-    """Read a JSON file of a folder or of the hub's cache; None when there is none."""
-    from transformers.utils import cached_file
-
-    found = cached_file(path, name, _raise_exceptions_for_missing_entries=False)
-    return json.loads(Path(found).read_text(encoding="utf-8")) if found else None
+def _positions(model: Any) -> int:
+    """Return how many tokens a model has positions for; RoBERTa's begin behind its padding's."""
+    positions = getattr(model.config, "max_position_embeddings", None) or 512
+    table = getattr(getattr(model, "embeddings", None), "position_embeddings", None)
+    padding = getattr(table, "padding_idx", None)
+    return positions if padding is None else positions - padding - 1

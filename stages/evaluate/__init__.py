@@ -1,8 +1,9 @@
-"""Score one model's answers: what each row is worth, and what each section is on the whole.
+"""Score one model's answers and its variations: what each row is worth, and each section.
 
-    answers, test rows, schema ─ scoring ─┬─ values of each row ─ data/scores/<name>.jsonl
-                                  │       └─ sections ─────────── metrics/models/<name>.json
-                               metrics/ (one `evaluate.Metric` a family), sandbox
+    answers, variations ─┬─ families ── summary ─┬─ values of each row ─ data/scores/
+    test rows ── matching ┘     │                ├─ of each variation ── data/variation_scores/
+                                │                └─ sections ─────────── metrics/models/
+        metrics/ (one `evaluate.Metric` a family), embedding and topics, sandbox
 
-The keys and what they mean: `stages.core.scores`.
+The keys and what they mean: `stages.core.keys`.
 """

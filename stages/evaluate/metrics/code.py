@@ -13,12 +13,20 @@ from codebleu.dataflow_match import get_data_flow
 from stages.core.marks import CODE_LINE, has_code
 from stages.core.records import Case
 from stages.evaluate.metrics.metric import RowMetric
-from stages.evaluate.sandbox import PASSED, Limits, run_cases
+from stages.evaluate.sandbox import Limits, Sandbox
+from stages.evaluate.verdicts import PASSED
 
 FENCED = re.compile(r"```[^\n]*\n(.*?)(?:```|\Z)", re.DOTALL)
 # What a line at the margin may begin with, once code has begun.
 GOES_ON = re.compile(r"\s|$|[)\]}#'\"]|(?:else|elif|except|finally|try|with|async|del|assert)\b")
 FLOOR = 0.25
+COMPONENTS = {
+    "codebleu": "codebleu",
+    "codebleu_ngram": "ngram_match_score",
+    "codebleu_weighted_ngram": "weighted_ngram_match_score",
+    "codebleu_syntax": "syntax_match_score",
+    "codebleu_dataflow": "dataflow_match_score",
+}
 # A value's name and token, how it comes about, the names of its sources and their tokens.
 Flow = tuple[str, int, str, list[str], list[int]]
 
@@ -55,8 +63,8 @@ def parses(code: str) -> bool:
     )
 
 
-def codebleu(code: str, reference: str) -> float:
-    """Return CodeBLEU of one pair, as published: 0.25 when nothing matches.
+def codebleu(code: str, reference: str) -> dict[str, float]:
+    """Return CodeBLEU of one pair, as published (0.25 when nothing matches), and its components.
 
     Source: https://arxiv.org/abs/2009.10297, by https://github.com/k4black/codebleu
     """
@@ -64,10 +72,11 @@ def codebleu(code: str, reference: str) -> float:
     logging.getLogger().addFilter(_silent)
     dataflow_match.get_data_flow = _ordered_data_flow
     try:
-        return float(calc_codebleu([reference], [code], "python")["codebleu"])
+        found = calc_codebleu([reference], [code], "python")
     finally:
         dataflow_match.get_data_flow = get_data_flow
         logging.getLogger().removeFilter(_silent)
+    return {key: float(found[name]) for key, name in COMPONENTS.items()}
 
 
 def in_order(flows: list[Flow]) -> list[Flow]:
@@ -108,15 +117,16 @@ class Code(RowMetric):
 
 
 class CodeBleu(RowMetric):
-    """CodeBLEU row by row, as published and above its floor."""
+    """CodeBLEU row by row, as published, above its floor, and by component."""
 
     citation = "https://arxiv.org/abs/2009.10297"
 
     def _compute(self, predictions: list[str], references: list[str]) -> dict[str, list[float]]:
         pairs = zip(predictions, references, strict=True)
-        values = [codebleu(code_of(text), code_of(reference)) for text, reference in pairs]
-        above = [(value - FLOOR) / (1 - FLOOR) for value in values]
-        return {"codebleu": values, "codebleu_above_floor": above}
+        found = [codebleu(code_of(text), code_of(reference)) for text, reference in pairs]
+        values = {key: [of_row[key] for of_row in found] for key in COMPONENTS}
+        above = [(value - FLOOR) / (1 - FLOOR) for value in values["codebleu"]]
+        return values | {"codebleu_above_floor": above}
 
 
 class Passes(RowMetric):
@@ -130,13 +140,13 @@ class Passes(RowMetric):
         references: list[str],
         cases: list[list[Case]],
         limits: Limits,
-    ) -> dict[str, list[float]]:
+    ) -> dict[str, Any]:
         codes = [code_of(text) for text in predictions]
-        verdicts = [  # no process is started for what cannot define a function
-            run_cases(code, of_row, limits) if parses(code) else "does not parse"
-            for code, of_row in zip(codes, cases, strict=True)
-        ]
-        return {
-            "passes": [float(verdict == PASSED) for verdict in verdicts],
-            "verdicts": verdicts,
-        }
+        with Sandbox(limits) as sandbox:
+            verdicts = [  # nothing is run that cannot define a function
+                sandbox.run(code, of_row) if parses(code) else "does not parse"
+                for code, of_row in zip(codes, cases, strict=True)
+            ]
+            guards = sandbox.told()
+        passes = [float(verdict == PASSED) for verdict in verdicts]
+        return {"passes": passes, "verdicts": verdicts, "guards": guards}

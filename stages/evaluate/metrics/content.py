@@ -1,26 +1,11 @@
-"""Content and structure: the keywords found, the JSON that parses and fits the schema."""
+"""Content: the keywords of the reference that the answer holds."""
 
-import json
 import re
 from typing import Any
 
-from jsonschema import Draft202012Validator
-
 from stages.core.digest import canonical
 from stages.evaluate.metrics.metric import RowMetric
-
-
-def parse(text: str) -> Any:
-    """Return the JSON object or array that the text as a whole is; None when it is none."""
-
-    def refuse(constant: str) -> None:
-        raise ValueError(f"{constant} is not JSON")
-
-    try:
-        value = json.loads(text, parse_constant=refuse)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict | list) else None
+from stages.evaluate.metrics.structure import parse
 
 
 def found(keyword: str, text: str) -> bool:
@@ -63,19 +48,3 @@ class ContentRecall(RowMetric):
     ) -> dict[str, list[float | None]]:
         pairs = zip(predictions, keywords, strict=True)
         return {"content_recall": [recall(text, words, language) for text, words in pairs]}
-
-
-class Structure(RowMetric):
-    """JSON that parses, and that is valid against the schema."""
-
-    citation = "https://json-schema.org/draft/2020-12"
-
-    def _compute(
-        self, predictions: list[str], references: list[str], schema: dict[str, Any]
-    ) -> dict[str, list[float]]:
-        validator = Draft202012Validator(schema)
-        values = [parse(text) for text in predictions]
-        return {
-            "parses": [float(value is not None) for value in values],
-            "schema_valid": [float(v is not None and validator.is_valid(v)) for v in values],
-        }

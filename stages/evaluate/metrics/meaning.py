@@ -1,20 +1,33 @@
-"""Meaning: BERTScore, and the cosine of sentence embeddings, from one pass of one encoder."""
+"""Meaning: cosines of sentence embeddings and BERTScore, of texts that are embedded already."""
 
-import torch
-from bert_score.utils import greedy_cos_idf
+from typing import TYPE_CHECKING, Any
 
-from stages.core.encoder import Embedding, Encoder
-from stages.core.marks import is_empty
+from stages.evaluate.imports import bare
 from stages.evaluate.metrics.metric import RowMetric
 
-PAIRS = 256  # embedded at a time: bounds the memory, whatever the number of rows
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from stages.core.encoder import Embedding
 
 
-def bertscore_f1(hypothesis: Embedding, reference: Embedding) -> float:
+def cosine(one: "Tensor", other: "Tensor") -> float:
+    """Return the cosine of two sentence embeddings, -1 to 1."""
+    import torch
+
+    return float(torch.nn.functional.cosine_similarity(one.double(), other.double(), dim=0))
+
+
+def bertscore_f1(hypothesis: "Embedding", reference: "Embedding") -> float:
     """Return BERTScore F1 of one pair, by the package's own matching.
 
     Special tokens may be matched but do not count, as in the package (`BERTScorer.score`).
     """
+    import torch
+
+    with bare("bert_score"):  # it imports matplotlib and pandas, to draw
+        from bert_score.utils import greedy_cos_idf
+
     sides = []
     for side in (reference, hypothesis):
         counted = (~side.special).float().unsqueeze(0)
@@ -24,32 +37,70 @@ def bertscore_f1(hypothesis: Embedding, reference: Embedding) -> float:
     return float(greedy_cos_idf(*sides)[2][0])
 
 
-class Meaning(RowMetric):
-    """BERTScore F1 and cosine similarity; 0 where answer or reference is empty."""
+class Similarity(RowMetric):
+    """Cosine of two texts' embeddings: 1 where they are the same, 0 where one is blank."""
 
-    citation = "https://arxiv.org/abs/1904.09675, https://arxiv.org/abs/1908.10084"
+    citation = "https://arxiv.org/abs/1908.10084"
+
+    def _compute(
+        self, predictions: list[str], references: list[str], vectors: dict[str, Any], key: str
+    ) -> dict[str, list[float]]:
+        """Compare.
+
+        vectors: text without white space around -> its embedding, of all that differ
+        key:     what the values are called
+        """
+        values = []
+        for text, other in zip(
+            map(str.strip, predictions), map(str.strip, references), strict=True
+        ):
+            if text == other:
+                values.append(1.0)
+            else:
+                values.append(cosine(vectors[text], vectors[other]) if text and other else 0.0)
+        return {key: values}
+
+
+class BertScore(RowMetric):
+    """BERTScore F1: 1 where both are the same, 0 where one is blank."""
+
+    citation = "https://arxiv.org/abs/1904.09675"
+
+    def _compute(
+        self, predictions: list[str], references: list[str], embedded: dict[str, Any]
+    ) -> dict[str, list[float]]:
+        """Compare.
+
+        embedded: text without white space around -> its `Embedding`, of all that differ
+        """
+        values = []
+        for text, other in zip(
+            map(str.strip, predictions), map(str.strip, references), strict=True
+        ):
+            if text == other:
+                values.append(1.0)
+            elif text and other:
+                values.append(bertscore_f1(embedded[text], embedded[other]))
+            else:
+                values.append(0.0)
+        return {"bertscore_f1": values}
+
+
+class OffTopic(RowMetric):
+    """Answers no closer to their own question and reference than `limit`; None where blank."""
+
+    citation = "https://arxiv.org/abs/1908.10084"
 
     def _compute(
         self,
         predictions: list[str],
         references: list[str],
-        encoder: Encoder | None,
-        token_encoder: Encoder | None,
-    ) -> dict[str, list[float]]:
-        values: dict[str, list[float]] = {}
-        for start in range(0, len(predictions), PAIRS):
-            pairs = list(zip(predictions, references, strict=True))[start : start + PAIRS]
-            texts = [text.strip() for pair in pairs for text in pair if not is_empty(text)]
-            embedded = {at: at.embed(texts) for at in {encoder, token_encoder} - {None}}
-            for prediction, reference in pairs:
-                both = prediction.strip(), reference.strip()
-                if encoder is not None:
-                    sides = [embedded[encoder][text].sentence for text in both if text]
-                    cosine = torch.nn.functional.cosine_similarity
-                    value = float(cosine(*sides, dim=0)) if len(sides) == 2 else 0.0
-                    values.setdefault("similarity", []).append(value)
-                if token_encoder is not None:
-                    known = embedded[token_encoder]
-                    value = bertscore_f1(*(known[text] for text in both)) if all(both) else 0.0
-                    values.setdefault("bertscore_f1", []).append(value)
-        return values
+        questions: list[str],
+        vectors: dict[str, Any],
+        limit: float,
+    ) -> dict[str, list[float | None]]:
+        values = []
+        for text, *others in zip(predictions, references, questions, strict=True):
+            close = [cosine(vectors[text], vectors[other]) for other in others if text and other]
+            values.append(float(max(close) <= limit) if close else None)
+        return {"off_topic": values}

@@ -1,10 +1,15 @@
-"""What the families share: two columns of text in, one value a row and key out."""
+"""What the families share: two columns of text in; out, one value a row and key, or one a key."""
 
 import tempfile
 from typing import Any
 
 import datasets
-import evaluate
+
+from stages.evaluate.imports import without
+
+# For its evaluators, which are not used here; its metrics need neither.
+with without("transformers", "scipy"):
+    import evaluate
 
 
 class RowMetric(evaluate.Metric):
@@ -27,11 +32,15 @@ class RowMetric(evaluate.Metric):
         return evaluate.MetricInfo(
             description=type(self).__doc__ or "",
             citation=self.citation,
-            inputs_description="predictions, references: texts, one a row; values: one a row",
+            inputs_description="predictions, references: texts, one a row",
             features=datasets.Features({"predictions": text, "references": text}),
         )
 
     def _compute(
         self, predictions: list[str], references: list[str], **extra: Any
-    ) -> dict[str, list[float]]:
+    ) -> dict[str, Any]:
         raise NotImplementedError
+
+
+class SectionMetric(RowMetric):
+    """A metric that gives one value a key, for all rows together."""

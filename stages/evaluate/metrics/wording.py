@@ -1,10 +1,15 @@
-"""Wording: ROUGE-L, its floor, exact match; and what needs no reference: empty, degenerate."""
+"""Wording: ROUGE-1, -2 and -L, exact match."""
 
-from rouge_score.rouge_scorer import RougeScorer
-from rouge_score.tokenizers import Tokenizer
-
-from stages.core.marks import is_degenerate, is_empty, words
+from stages.core.marks import words
+from stages.evaluate.imports import without
 from stages.evaluate.metrics.metric import RowMetric
+
+# rouge_score asks nltk for a stemmer that is not used here, and nltk both of them for more.
+with without("scipy", "sklearn"):
+    from rouge_score.rouge_scorer import RougeScorer
+    from rouge_score.tokenizers import Tokenizer
+
+NAMES = {"rouge_1": "rouge1", "rouge_2": "rouge2", "rouge_l": "rougeL"}
 
 
 class UnicodeTokenizer(Tokenizer):
@@ -18,26 +23,18 @@ class UnicodeTokenizer(Tokenizer):
         return words(text)
 
 
-class Wording(RowMetric):
-    """ROUGE-L F-measure against the reference, and what another row's reference would score."""
+class Rouge(RowMetric):
+    """ROUGE F-measures against the reference."""
 
     citation = "https://aclanthology.org/W04-1013"
 
     def _compute(
-        self, predictions: list[str], references: list[str], others: list[str | None]
-    ) -> dict[str, list[float | None]]:
-        scorer = RougeScorer(["rougeL"], tokenizer=UnicodeTokenizer())
-
-        def rouge_l(reference: str, text: str) -> float:
-            return float(scorer.score(reference, text)["rougeL"].fmeasure)
-
-        return {
-            "rouge_l": [rouge_l(r, p) for r, p in zip(references, predictions, strict=True)],
-            "rouge_l_floor": [
-                None if other is None else rouge_l(reference, other)
-                for reference, other in zip(references, others, strict=True)
-            ],
-        }
+        self, predictions: list[str], references: list[str], keys: list[str]
+    ) -> dict[str, list[float]]:
+        scorer = RougeScorer([NAMES[key] for key in keys], tokenizer=UnicodeTokenizer())
+        pairs = zip(references, predictions, strict=True)
+        found = [scorer.score(reference, text) for reference, text in pairs]
+        return {key: [float(of[NAMES[key]].fmeasure) for of in found] for key in keys}
 
 
 class Exact(RowMetric):
@@ -48,18 +45,3 @@ class Exact(RowMetric):
     def _compute(self, predictions: list[str], references: list[str]) -> dict[str, list[float]]:
         pairs = zip(predictions, references, strict=True)
         return {"exact": [float(p.strip() == r.strip()) for p, r in pairs]}
-
-
-class Behaviour(RowMetric):
-    """Empty answers, and answers that ran to their limit in a loop."""
-
-    citation = "https://arxiv.org/abs/1904.09751"
-
-    def _compute(
-        self, predictions: list[str], references: list[str], finish_reasons: list[str]
-    ) -> dict[str, list[float]]:
-        ends = zip(predictions, finish_reasons, strict=True)
-        return {
-            "empty": [float(is_empty(text)) for text in predictions],
-            "degenerate": [float(is_degenerate(text, end)) for text, end in ends],
-        }
