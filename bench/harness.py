@@ -5,10 +5,15 @@ by its command line on the folders as they are: `--model_args pretrained=models/
 and float32. What it scores are answers of data/test.jsonl after their prompts, as the chat template
 writes them. The models are those of the project, and a pair of rsLoRA adapters that is trained for
 this; a 2c without the 2b below it must not agree, or the comparison would show nothing.
+
+Of the same rows the stage `answer` writes the likelihood of the reference, rounded to four digits,
+and how many of its tokens are the model's first choice: both must be the harness's, row by row, and
+so must the perplexity per token that is made of them (metrics/models: exp of `loss`).
 """
 
 import argparse
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -78,14 +83,19 @@ def train_rslora(at: Path, steps: int) -> None:
         subprocess.run(command, cwd=at, env=environment, check=True)
 
 
-def write_rows(at: Path, count: int) -> list[dict[str, str]]:
-    """Write what is scored, taken evenly from the test rows, as the harness's task reads it."""
+def picked(at: Path, count: int) -> list[dict[str, Any]]:
+    """Return test rows, taken evenly."""
+    rows = [json.loads(line) for line in (at / "data/test.jsonl").read_text().splitlines()]
+    return rows[:: max(1, len(rows) // count)][:count]
+
+
+def write_rows(at: Path, rows: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """Write what is scored of test rows, as the harness's task reads it."""
     from stages.core import stack
 
     tokenizer = stack.load_tokenizer(at / "models/base")
-    rows = [json.loads(line) for line in (at / "data/test.jsonl").read_text().splitlines()]
     found = []
-    for row in rows[:: max(1, len(rows) // count)][:count]:
+    for row in rows:
         context = tokenizer.apply_chat_template(
             row["messages"][:-1], add_generation_prompt=True, tokenize=False
         )
@@ -98,8 +108,8 @@ def write_rows(at: Path, count: int) -> list[dict[str, str]]:
     return found
 
 
-def by_harness(at: Path, python: str, model_args: str, out: str) -> list[float]:
-    """Return the loglikelihoods (nats) of all rows, in their order."""
+def by_harness(at: Path, python: str, model_args: str, out: str) -> tuple[list[float], list[bool]]:
+    """Return the loglikelihoods (nats) of all rows, and whether each is what the model says."""
     words = ["--model", "hf", "--model_args", f"{model_args},dtype=float32", "--device", "cpu"]
     words += ["--tasks", "tunegraph", "--include_path", "task", "--batch_size", "8"]
     words += ["--log_samples", "--output_path", out]
@@ -113,7 +123,8 @@ def by_harness(at: Path, python: str, model_args: str, out: str) -> list[float]:
     (samples,) = (at / out).rglob("samples_*.jsonl")
     told = [json.loads(line) for line in samples.read_text().splitlines()]
     told.sort(key=lambda sample: sample["doc_id"])
-    return [float(sample["resps"][0][0][0]) for sample in told]
+    found = [sample["resps"][0][0] for sample in told]
+    return [float(one) for one, _ in found], [str(greedy) == "True" for _, greedy in found]
 
 
 def by_stack(at: Path, model: Path, rows: list[dict[str, str]]) -> list[float]:
@@ -135,6 +146,40 @@ def by_stack(at: Path, model: Path, rows: list[dict[str, str]]) -> list[float]:
         of_answer = logits[len(prompt) - 1 : -1].log_softmax(-1)
         found.append(float(of_answer.gather(1, torch.tensor(answer)[:, None]).sum()))
     return found
+
+
+def by_answer(at: Path, model: Path, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return what the stage `answer` says of test rows, answered all together."""
+    from stages import answer
+    from stages.core import stack
+
+    tokenizer = stack.load_tokenizer(at / "models/base")
+    loaded = stack.load(at / "models/base", model, CPU)
+    settings = {"max_new_tokens": 96, "batch_tokens": 16384}
+    return answer.answer_all(model.name, loaded, tokenizer, rows, settings)[0]
+
+
+def of_answers(
+    name: str, answers: list[dict[str, Any]], theirs: list[float], greedy: list[bool]
+) -> list[Figure]:
+    """Return the figures that set the stage's answers beside the harness's."""
+    likely = [-answer["reference_nll"] for answer in answers]
+    whole = [answer["reference_hits"] == answer["reference_tokens"] for answer in answers]
+    tokens = sum(answer["reference_tokens"] for answer in answers)
+    ours, its = (math.exp(-sum(each) / tokens) for each in (likely, theirs))
+    hits = sum(answer["reference_hits"] for answer in answers)
+    return [
+        Figure(f"{name}: answers, difference", furthest(likely, theirs), "nats", None, BOUND),
+        Figure(f"{name}: perplexity per token, difference", abs(ours - its), "", None, BOUND),
+        Figure(f"{name}: perplexity per token", ours),
+        Figure(f"{name}: token accuracy", hits / tokens),
+        Figure(f"{name}: references that the model says, of {len(whole)}", sum(whole)),
+        Figure(
+            f"{name}: of these differently judged",
+            sum(one != other for one, other in zip(whole, greedy, strict=True)),
+            at_most=0,
+        ),
+    ]
 
 
 def furthest(some: list[float], others: list[float]) -> float:
@@ -165,19 +210,23 @@ def main() -> None:
         for name in ("params.yaml", "data/test.jsonl"):
             shutil.copyfile(args.project / name, at / name)
         train_rslora(at, args.steps)
-        rows = write_rows(at, args.rows)
+        test = picked(at, args.rows)
+        rows = write_rows(at, test)
         base = by_stack(at, at / "models/base", rows)
         models = {"2b": "2b", "2c": "2c", "rsLoRA 2b": "rslora/2b", "rsLoRA 2c": "rslora/2c"}
         for name, folder in models.items():
             ours = by_stack(at, at / "models" / folder, rows)
             model_args = f"pretrained=models/base,peft=models/{folder}"
-            theirs = by_harness(at, python, model_args, f"out/{folder}")
+            theirs, greedy = by_harness(at, python, model_args, f"out/{folder}")
             runs[name] = {"ours": ours, "theirs": theirs}
             figures += [
                 Figure(f"{name}: difference", furthest(ours, theirs), "nats", None, BOUND),
                 Figure(f"{name}: ours from the base's", furthest(ours, base), "nats", 1.0),
+                *of_answers(name, by_answer(at, at / "models" / folder, test), theirs, greedy),
             ]
-        alone = by_harness(at, python, "pretrained=models/base,peft=models/2c/adapters/2c", "out/x")
+        alone, _ = by_harness(
+            at, python, "pretrained=models/base,peft=models/2c/adapters/2c", "out/x"
+        )
         apart = furthest(runs["2c"]["ours"], alone)
         figures.append(Figure("2c without 2b: difference", apart, "nats", 100 * BOUND))
     report(figures, args.json, rows=len(rows), runs=runs)

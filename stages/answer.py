@@ -1,33 +1,29 @@
-"""Let one model answer every test row and probe: greedy, batched, sorted by length.
+"""Let one model answer every test row and probe: the likeliest token always, in batches.
 
 Reads:   data/test.jsonl, models/base, models/<name>
 Writes:  data/answers/<name>.jsonl, metrics/costs/answer.<name>.json
 Network: the hub's cache, when the base is a hub model
 """
 
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from stages.core import entry, stack
-from stages.core.contract import stop_tokens
 from stages.core.costs import spending
-from stages.core.errors import ConfigError, Fault, InputError
+from stages.core.decoding import beyond, decode, prompt_tokens, text_of, unfit, window
+from stages.core.decoding.hidden import hidden_similarities
+from stages.core.decoding.wanted import Wanted
+from stages.core.errors import ConfigError, Fault
 from stages.core.jsonl import read_rows, write_rows
 from stages.core.lineage import read_manifest
 from stages.core.params import load
+from stages.core.pasted import match_pasted, prompt_of
 from stages.core.progress import progress
-from stages.core.records import Answer, Message, Row
+from stages.core.records import Answer, Row
 from stages.core.torch_setup import prepare
 
-if TYPE_CHECKING:
-    import torch
-
 PARAMS = ("answer", "compute")
-
-
-def prompt_text(messages: list[Message]) -> str:
-    """Return what a reader sees as the prompt: every turn but the last, the system's included."""
-    return "\n".join(message["content"] for message in messages[:-1])
 
 
 def answer_of(name: str, row: Row, text: str, finish_reason: str) -> Answer:
@@ -37,7 +33,7 @@ def answer_of(name: str, row: Row, text: str, finish_reason: str) -> Answer:
         "set": row["set"],
         "skill": row["skill"],
         "row": row["id"],
-        "prompt": prompt_text(row["messages"]),
+        "prompt": prompt_of(row["messages"]),
         "reference": row["messages"][-1]["content"],
         "text": text,
         "finish_reason": finish_reason,
@@ -45,105 +41,25 @@ def answer_of(name: str, row: Row, text: str, finish_reason: str) -> Answer:
 
 
 def from_transcript(name: str, pasted: list[dict[str, Any]], rows: list[Row]) -> list[Answer]:
-    """Match pasted answers to test rows, by row id or by the prompt's words, in the rows' order.
+    """Return the first of a transcript's answers to each test row, in the rows' order.
 
-    An answer that names a prompt answers every row with that prompt.
-    Raises: InputError naming every pasted answer that belongs to no test row, or to one that is
-    answered already.
+    Raises: InputError naming every pasted answer that fits no test row.
     """
-    by_words: dict[str, list[Row]] = {}
-    for row in rows:
-        by_words.setdefault(" ".join(prompt_text(row["messages"]).split()), []).append(row)
-    by_id = {row["id"]: [row] for row in rows}
-    answers: dict[str, Answer] = {}
-    faults = []
-    for number, entry_ in enumerate(pasted, 1):
-        where = f"transcript {name}: answer {number}"
-        words = " ".join((entry_.get("prompt") or "").split())
-        found = by_id.get(entry_.get("row") or "") or by_words.get(words, [])
-        shown = repr(entry_.get("row") or words[:60])
-        if not found:
-            faults.append(Fault(where, f"{shown} is no test row or prompt", "see data/test.jsonl"))
-        elif any(row["id"] in answers for row in found):
-            faults.append(Fault(where, f"{shown} is answered already", "one answer each"))
-        for row in found:
-            answers.setdefault(row["id"], answer_of(name, row, entry_["text"], "stop"))
-    if faults:
-        raise InputError(*faults)
-    return [answers[row["id"]] for row in rows if row["id"] in answers]
-
-
-def pad(sequences: list[list[int]], fill: int, left: bool) -> tuple["torch.Tensor", "torch.Tensor"]:
-    """Return ids `(batch, longest)` and their attention mask, padded on one side."""
-    import torch
-
-    longest = max(map(len, sequences))
-    ids = torch.full((len(sequences), longest), fill)
-    mask = torch.zeros_like(ids)
-    for index, sequence in enumerate(sequences):
-        at = slice(longest - len(sequence), longest) if left else slice(0, len(sequence))
-        ids[index, at] = torch.tensor(sequence)
-        mask[index, at] = 1
-    return ids, mask
-
-
-def generate(
-    model: Any, tokenizer: Any, prompts: list[list[int]], limit: int, stops: set[int]
-) -> list[tuple[list[int], str]]:
-    """Continue each prompt greedily by at most `limit` tokens.
-
-    Returns for each its tokens up to the one that ends it, apart, and `stop` or `length`.
-    """
-    import torch
-
-    ids, mask = pad(prompts, tokenizer.pad_token_id, left=True)
-    with torch.inference_mode():
-        out = model.generate(
-            input_ids=ids.to(model.device),
-            attention_mask=mask.to(model.device),
-            max_new_tokens=limit,
-            do_sample=False,
-            pad_token_id=tokenizer.pad_token_id,
-            eos_token_id=sorted(stops),
-        )
-    answers = []
-    for tokens in out[:, ids.shape[1] :].tolist():
-        end = next((at for at, token in enumerate(tokens) if token in stops), None)
-        answers.append((tokens[:end], "length" if end is None else "stop"))
-    return answers
-
-
-def reference_nll(
-    model: Any, tokenizer: Any, prompts: list[list[int]], wholes: list[list[int]]
-) -> list[tuple[float, int]]:
-    """Return the summed negative log-likelihood (nats) of each reference, and its token count.
-
-    wholes: prompt and reference together, as they are trained on, end token included
-    """
-    import torch
-
-    ids, mask = pad(wholes, tokenizer.pad_token_id, left=False)
-    with torch.inference_mode():
-        logits = model(
-            input_ids=ids.to(model.device), attention_mask=mask.to(model.device), use_cache=False
-        ).logits
-    found = []
-    for row, prompt, whole in zip(logits, prompts, wholes, strict=True):
-        targets = torch.tensor(whole[len(prompt) :], device=row.device)
-        predicted = row[len(prompt) - 1 : len(whole) - 1].float()
-        nll = torch.nn.functional.cross_entropy(predicted, targets, reduction="sum")
-        found.append((nll.item(), len(targets)))
-    return found
+    return [
+        answer_of(name, row, entry_["text"], "stop")
+        | {"pasted": {key: entry_[key] for key in ("model", "date") if key in entry_}}
+        for row, entry_ in match_pasted(name, pasted, rows)
+        if not entry_.get("sample")
+    ]
 
 
 def encode(tokenizer: Any, row: Row) -> tuple[list[int], list[int]]:
-    """Return the tokens of a row's prompt, and of prompt and reference together.
+    """Return the tokens of a row's prompt, and of its reference with the end, as it is trained on.
 
-    Raises: ConfigError when the second does not begin with the first: no loss can be told then.
+    Raises: ConfigError when prompt and answer together do not begin with the prompt: no loss can be
+    told then.
     """
-    prompt = tokenizer.apply_chat_template(
-        row["messages"][:-1], add_generation_prompt=True, tokenize=True, return_dict=False
-    )
+    prompt = prompt_tokens(tokenizer, row["messages"][:-1])
     whole = tokenizer.apply_chat_template(row["messages"], tokenize=True, return_dict=False)
     if whole[: len(prompt)] != prompt:
         raise ConfigError(
@@ -153,32 +69,52 @@ def encode(tokenizer: Any, row: Row) -> tuple[list[int], list[int]]:
                 "a template whose prompt is the beginning of the whole conversation",
             )
         )
-    return prompt, whole
+    return prompt, whole[len(prompt) :]
 
 
 def answer_all(
-    name: str, model: Any, tokenizer: Any, rows: list[Row], limit: int, batch_size: int
-) -> list[Answer]:
-    """Answer all rows; batches hold prompts of like length, the result has the rows' order."""
+    name: str, model: Any, tokenizer: Any, rows: list[Row], settings: dict[str, Any]
+) -> tuple[list[Answer], int, str | None]:
+    """Answer all rows, in their order.
+
+    Returns the answers, how many tokens they have, and why transformers' own `generate` made them
+    (None: it did not).
+
+    settings: section `answer` of params.yaml
+    Raises: InputError naming every row that the model's window does not hold.
+    """
     encoded = [encode(tokenizer, row) for row in rows]
-    order = sorted(range(len(rows)), key=lambda index: (len(encoded[index][0]), rows[index]["id"]))
-    batches = [order[at : at + batch_size] for at in range(0, len(order), batch_size)]
-    stops = stop_tokens(tokenizer, model.generation_config)
-    answers: dict[int, Answer] = {}
-    for batch in progress(batches, f"answer {name}", "batch"):
-        prompts = [encoded[index][0] for index in batch]
-        generated = generate(model, tokenizer, prompts, limit, stops)
-        losses = reference_nll(model, tokenizer, prompts, [encoded[index][1] for index in batch])
-        for index, (tokens, reason), (nll, count) in zip(batch, generated, losses, strict=True):
-            # Some tokenizers are told to tidy up spaces, which would change code and JSON.
-            text = tokenizer.decode(
-                tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
-            )
-            answers[index] = answer_of(name, rows[index], text, reason) | {
-                "reference_nll": round(nll, 4),
-                "reference_tokens": count,
+    longest = window(model)
+    beyond(
+        longest,
+        (
+            (f"data/test.jsonl: row {row['id']}", len(prompt) + max(1, len(reference)))
+            for row, (prompt, reference) in zip(rows, encoded, strict=True)
+        ),
+    )
+    wanted = [
+        Wanted(prompt, min(settings["max_new_tokens"], longest - len(prompt)), reference)
+        for prompt, reference in encoded
+    ]
+    going = decode(model, tokenizer, wanted, settings["batch_tokens"])
+    found = dict(progress(going, f"answer {name}", "answer", len(rows)))
+    answers = []
+    for at, row in enumerate(rows):
+        said = answer_of(name, row, text_of(tokenizer, found[at].tokens), found[at].reason)
+        answers.append(
+            said
+            | {
+                "reference_nll": round(found[at].nll, 4),
+                "reference_tokens": len(wanted[at].reference),
+                "reference_hits": found[at].hits,
             }
-    return [answers[index] for index in range(len(rows))]
+        )
+    if settings.get("hidden_similarity"):
+        texts = [(answer["text"], answer["reference"]) for answer in answers]
+        alike = hidden_similarities(model, tokenizer, texts, settings["batch_tokens"])
+        for answer, value in zip(answers, alike, strict=True):
+            answer["hidden_similarity"] = round(value, 6)
+    return answers, sum(len(made.tokens) for made in found.values()), unfit(model, wanted)
 
 
 def main() -> None:
@@ -194,15 +130,14 @@ def main() -> None:
         else:
             prepare(params["compute"])
             model = stack.load(args.base, args.model, params["compute"])
-            settings = params["answer"]
-            answers = answer_all(
-                args.name,
-                model,
-                stack.load_tokenizer(args.base),
-                rows,
-                settings["max_new_tokens"],
-                settings["batch_size"],
+            began = time.perf_counter()
+            answers, tokens, why = answer_all(
+                args.name, model, stack.load_tokenizer(args.base), rows, params["answer"]
             )
+            costs["tokens"] = tokens
+            costs["answers_per_s"] = round(len(answers) / (time.perf_counter() - began), 2)
+            if why:
+                entry.say("answer", f"{args.name}: by transformers' generate, since {why}")
         write_rows(args.answers, answers)
         costs["answers"] = len(answers)
     full = sum(answer["finish_reason"] == "length" for answer in answers)

@@ -1,13 +1,12 @@
-"""Answering: batches change nothing, an end is an end, losses are the reference's alone."""
+"""Answering: batches change nothing, a window is a window, transcripts are matched."""
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from stages import answer
-from stages.core import stack
+from stages.core import decoding, stack
 from stages.core.errors import ConfigError, InputError
 from stages.core.jsonl import read_json, read_rows, write_json, write_rows
 
@@ -15,6 +14,8 @@ from stages.core.jsonl import read_json, read_rows, write_json, write_rows
 pytestmark = pytest.mark.filterwarnings(r"ignore:`\w*gradient_checkpointing:FutureWarning")
 CPU = {"device": "cpu", "threads": 1}
 BASE = Path("models/base")
+LONG = "a b c d e f " * 9
+SETTINGS = {"max_new_tokens": 10, "batch_tokens": 512}
 
 
 def row(number: int, prompt: str, reference: str = "yes") -> dict[str, Any]:
@@ -49,79 +50,79 @@ def tokenizer(tiny: Any) -> Any:
     return stack.load_tokenizer(BASE)
 
 
-def free(model: Any, tokenizer: Any, prompt: str, limit: int = 12) -> list[int]:
-    """Return what a model goes on with when nothing ends it."""
-    ids, _ = answer.encode(tokenizer, row(0, prompt))
-    [(tokens, reason)] = answer.generate(model, tokenizer, [ids], limit, {299})
-    assert (len(tokens), reason) == (limit, "length")
-    return tokens
-
-
-def test_batched_answers_are_the_single_ones_in_the_order_of_the_rows(model, tokenizer):
-    single, batched = (
-        answer.answer_all("2c", model, tokenizer, ROWS, limit=10, batch_size=size)
-        for size in (1, 4)
+def test_answers_have_the_rows_order_whatever_the_batches(model, tokenizer):
+    alone, together = (
+        answer.answer_all("2c", model, tokenizer, ROWS, SETTINGS | {"batch_tokens": budget})
+        for budget in (1, 4096)
     )
-    assert [one["row"] for one in batched] == [one["id"] for one in ROWS]
-    for one, other in zip(single, batched, strict=True):
+    assert alone[1:] == together[1:]
+    assert alone[1] > 0
+    assert alone[2] is None
+    assert [one["row"] for one in together[0]] == [one["id"] for one in ROWS]
+    for one, other in zip(alone[0], together[0], strict=True):
         assert one.pop("reference_nll") == pytest.approx(other.pop("reference_nll"), abs=1e-3)
         assert one == other
-    assert len({one["text"] for one in batched}) > 1
-    assert [one["prompt"] for one in batched] == PROMPTS
-    assert [one["reference"] for one in batched] == [one["messages"][1]["content"] for one in ROWS]
-
-
-def test_an_answer_ends_before_its_end_token_or_at_the_limit(model, tokenizer):
-    tokens = free(model, tokenizer, "sea")
-    at = next(at for at, token in enumerate(tokens) if at > 1 and token not in tokens[:at])
-    prompts = [answer.encode(tokenizer, row(0, "sea"))[0]]
-    assert answer.generate(model, tokenizer, prompts, 12, {tokens[at]}) == [(tokens[:at], "stop")]
-    # The end token may be the last one that the limit allows; one less, and it is cut off.
-    assert answer.generate(model, tokenizer, prompts, at + 1, {tokens[at]}) == [
-        (tokens[:at], "stop")
+    assert len({one["text"] for one in together[0]}) > 1
+    assert [one["prompt"] for one in together[0]] == PROMPTS
+    assert [one["reference"] for one in together[0]] == [
+        one["messages"][1]["content"] for one in ROWS
     ]
-    assert answer.generate(model, tokenizer, prompts, at, {tokens[at]}) == [(tokens[:at], "length")]
 
 
-def test_an_answer_that_ends_early_waits_for_the_longest_of_its_batch(model, tokenizer):
-    prompts = [answer.encode(tokenizer, one)[0] for one in ROWS]
-    alone = [free(model, tokenizer, prompt) for prompt in PROMPTS]
-    stop = next(token for token in alone[1] if token not in alone[0])
-    for tokens, (made, reason) in zip(
-        alone, answer.generate(model, tokenizer, prompts, 12, {stop}), strict=True
-    ):
-        ended = stop in tokens
-        assert made == (tokens[: tokens.index(stop)] if ended else tokens)
-        assert reason == ("stop" if ended else "length")
+def test_a_conversation_of_several_turns_is_answered_at_its_end(model, tokenizer):
+    turns = [
+        {"role": role, "content": content}
+        for role, content in (("user", "twice cat"), ("assistant", "cat cat"), ("user", "1 2 3"))
+    ]
+    several = ROWS[3] | {"messages": [*turns, ROWS[3]["messages"][1]]}
+    [one], tokens, _ = answer.answer_all("2c", model, tokenizer, [several], SETTINGS)
+    prompt = tokenizer.apply_chat_template(
+        turns, add_generation_prompt=True, return_tensors="pt", return_dict=True
+    )
+    said = model.generate(**prompt, max_new_tokens=10, do_sample=False)
+    said = said[0, prompt["input_ids"].shape[1] :]
+    assert one["text"] == tokenizer.decode(said, skip_special_tokens=True)
+    assert one["prompt"] == "twice cat\ncat cat\n1 2 3"
+    [short], *_ = answer.answer_all("2c", model, tokenizer, [ROWS[3]], SETTINGS)
+    assert (short["text"], short["reference_nll"]) != (one["text"], one["reference_nll"])
+    assert 0 < tokens <= 10
 
 
-def test_several_tokens_can_end_an_answer(tiny):
-    write_json(BASE / "generation_config.json", {"eos_token_id": [2, 17], "pad_token_id": 0})
-    tokenizer = stack.load_tokenizer(BASE)
-    model = stack.load_base(BASE, CPU)
-    assert answer.stop_tokens(tokenizer, model.generation_config) == {2, 17}
-    for named, stops in ((7, {7, 2}), (None, {2}), ([2], {2})):
-        told = SimpleNamespace(generation_config=SimpleNamespace(eos_token_id=named))
-        assert answer.stop_tokens(tokenizer, told.generation_config) == stops
+def test_rows_that_the_window_does_not_hold_are_all_named(model, tokenizer):
+    rows = [row(1, LONG * 4), row(2, "cat"), row(3, "cat", LONG * 4)]
+    with pytest.raises(InputError) as told:
+        answer.answer_all("2c", model, tokenizer, rows, SETTINGS)
+    assert [fault.where for fault in told.value.faults] == [
+        f"data/test.jsonl: row {rows[at]['id']}" for at in (0, 2)
+    ]
+    assert "at most 128, which the model was made for" in str(told.value)
 
 
-def test_the_loss_of_a_reference_is_that_of_its_tokens_and_the_end(model, tokenizer):
+def test_an_answer_ends_where_the_window_does(model, tokenizer, monkeypatch):
+    monkeypatch.setattr(decoding, "stop_tokens", lambda *_: {299})  # nothing else ends it
+    prompt, _ = answer.encode(tokenizer, row(1, LONG))
+    settings = SETTINGS | {"max_new_tokens": 500}
+    [one], tokens, _ = answer.answer_all("2c", model, tokenizer, [row(1, LONG)], settings)
+    assert (one["finish_reason"], tokens) == ("length", 128 - len(prompt))
+
+
+def test_the_model_s_own_states_say_how_alike_answer_and_reference_are(model, tokenizer):
     import torch
 
-    encoded = [answer.encode(tokenizer, one) for one in ROWS]
-    found = answer.reference_nll(
-        model, tokenizer, [one[0] for one in encoded], [one[1] for one in encoded]
-    )
-    assert len(found) == len(ROWS)
-    for (prompt, whole), one, (nll, count) in zip(encoded, ROWS, found, strict=True):
-        reference = tokenizer(one["messages"][1]["content"], add_special_tokens=False)["input_ids"]
-        assert whole == [*prompt, *reference, tokenizer.eos_token_id]
-        by_hand = 0.0
-        for at in range(len(prompt), len(whole)):
-            with torch.inference_mode():
-                scores = model(input_ids=torch.tensor([whole[:at]])).logits[0, -1]
-            by_hand -= torch.log_softmax(scores.double(), dim=-1)[whole[at]].item()
-        assert (nll, count) == (pytest.approx(by_hand, rel=1e-4), len(reference) + 1)
+    settings = SETTINGS | {"hidden_similarity": True}
+    answers, *_ = answer.answer_all("2c", model, tokenizer, ROWS, settings)
+    plain, *_ = answer.answer_all("2c", model, tokenizer, ROWS, SETTINGS)
+    assert not any("hidden_similarity" in one for one in plain)
+    for one in answers:
+        pooled = []
+        for key in ("text", "reference"):
+            ids = torch.tensor([tokenizer(one[key], add_special_tokens=False)["input_ids"]])
+            states = model(input_ids=ids, output_hidden_states=True).hidden_states[-1]
+            pooled.append(states[0].mean(0))
+        expected = torch.cosine_similarity(*pooled, dim=0).item()
+        assert one.pop("hidden_similarity") == pytest.approx(expected, abs=2e-6)
+        assert -1 <= expected < 0.999
+    assert answers == plain
 
 
 def test_a_template_that_rewrites_the_prompt_is_refused(tokenizer):
@@ -132,18 +133,13 @@ def test_a_template_that_rewrites_the_prompt_is_refused(tokenizer):
         answer.encode(tokenizer, row(0, "sea"))
 
 
-def test_spaces_of_code_are_left_alone(model, tokenizer):
-    import torch
-
+def test_spaces_of_code_are_left_alone(tokenizer):
     tokenizer.clean_up_tokenization_spaces = True
     tokenizer.clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output = True
     text = 'x = [ 1 , 2 ] ; print ( "a ." )'
     made = tokenizer(text, add_special_tokens=False)["input_ids"]
     assert tokenizer.decode(made) != text
-    end = torch.tensor([[*made, tokenizer.eos_token_id, 0]])
-    model.generate = lambda input_ids, **_: torch.cat([input_ids, end], dim=1)
-    [said] = answer.answer_all("2c", model, tokenizer, ROWS[:1], limit=99, batch_size=1)
-    assert (said["text"], said["finish_reason"]) == (text, "stop")
+    assert answer.text_of(tokenizer, [*made, tokenizer.eos_token_id]) == text
 
 
 def test_the_stage_answers_base_and_adapters_twice_the_same(tiny):
@@ -157,7 +153,25 @@ def test_the_stage_answers_base_and_adapters_twice_the_same(tiny):
         assert [one["row"] for one in answers] == [one["id"] for one in rows]
         assert {one["model"] for one in answers} == {name}
         assert all(one["reference_nll"] > 0 < one["reference_tokens"] for one in answers)
-        assert read_json(Path(f"metrics/costs/answer.{name}.json"))["answers"] == 10
+        assert all(0 <= one["reference_hits"] <= one["reference_tokens"] for one in answers)
+        costs = read_json(Path(f"metrics/costs/answer.{name}.json"))
+        assert costs["answers"] == 10
+        assert costs["tokens"] > 0 < costs["answers_per_s"]
+
+
+def test_the_stage_says_when_and_why_generate_answers(tiny, capsys, monkeypatch):
+    tiny.answer("base")
+    assert "generate" not in capsys.readouterr().out
+    before = read_rows(Path("data/answers/base.jsonl"))
+    monkeypatch.setattr(decoding, "STRETCHED", {"default"})
+    tiny.answer("base")
+    said = "base: by transformers' generate, since its rotary embeddings are of type default"
+    assert said in capsys.readouterr().out
+    after = read_rows(Path("data/answers/base.jsonl"))
+    assert len(after) == 10
+    for one, other in zip(before, after, strict=True):
+        assert one.pop("reference_nll") == pytest.approx(other.pop("reference_nll"), abs=1e-3)
+        assert one == other
 
 
 def test_a_transcript_is_matched_by_row_or_by_the_prompt_s_words():
@@ -188,8 +202,8 @@ def test_pasted_answers_without_a_row_are_all_named():
         f"transcript chat: answer {number}" for number in (1, 3, 4)
     ]
     said = str(told.value)
-    assert "'Who?' is no test row or prompt" in said
-    assert "'feed' is no test row or prompt" in said
+    assert "'Who?' is the prompt of no test row" in said
+    assert "'feed' is no test row" in said
     assert f"'{rows[0]['id']}' is answered already" in said
 
 

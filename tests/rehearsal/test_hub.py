@@ -151,8 +151,9 @@ def test_the_begin_token_is_written_once(tiny, cache):
     tokenizer = stack.load_tokenizer(BASE)
     assert tokenizer("cat")["input_ids"][0] == tokenizer.bos_token_id
     chat = [{"role": "user", "content": "twice cat"}, {"role": "assistant", "content": "cat cat"}]
-    for ids in encode(tokenizer, {"id": "x", "messages": chat}):
-        assert ids.count(tokenizer.bos_token_id) == 1
+    prompt, answered = encode(tokenizer, {"id": "x", "messages": chat})
+    assert prompt.count(tokenizer.bos_token_id) == 1
+    assert answered.count(tokenizer.bos_token_id) == 0
 
 
 def test_a_model_that_is_not_in_the_cache_without_a_network(tiny, cache):
@@ -287,7 +288,8 @@ def test_llama_2_has_no_chat_template(tiny, cache, llama_2):
         {"role": "user", "content": "twice  cät\n1 🙂"},
         {"role": "assistant", "content": "cat cat"},
     ]
-    prompt, whole = encode(tokenizer, {"id": "x", "messages": chat})
+    prompt, answered = encode(tokenizer, {"id": "x", "messages": chat})
+    whole = prompt + answered
     assert whole.count(tokenizer.bos_token_id) == whole.count(tokenizer.eos_token_id) == 1
     assert tokenizer.decode(prompt) == "<s>[INST] twice  cät\n1 🙂 [/INST]"
-    assert tokenizer.decode(whole[len(prompt) : -1]).strip() == "cat cat"
+    assert tokenizer.decode(answered[:-1]).strip() == "cat cat"
