@@ -1,66 +1,38 @@
 """Take answers pasted from elsewhere as a model.
 
 A row of the file: `row` (id of the test row) or `prompt` (its text), `text` (the answer, may be
-empty), `model` (what gave it), `date` (optional).
+empty), `model` (what gave it), `date` (ISO, optional), `sample` (0, 1, ... where one prompt has
+several answers; 0 is the one that is scored as the model's, all are variations). Rows of
+`tunegraph prompts` whose text, model and date are empty were not filled in: they are left out.
 
 Reads:   a .csv, .json or .jsonl of the recipe (--file)
 Writes:  <model>/manifest.json, <model>/answers.jsonl
 Network: none
 """
 
-from collections.abc import Iterator
-
 from stages.core import entry
-from stages.core.errors import Fault, InputError
 from stages.core.jsonl import write_rows
 from stages.core.lineage import write_manifest
-from stages.core.tables import Table, read_table
+from stages.core.params import load
+from stages.core.pasting import read_pasted
 
-PARAMS = ()
-KEYS = ("row", "prompt", "text", "model", "date")
-
-
-def faults_of(table: Table) -> Iterator[Fault]:
-    """Yield everything that is wrong with a table of pasted answers."""
-    first: dict[str, str] = {}
-    for where, row in table:
-        for key, value in row.items():
-            if key not in KEYS:
-                yield Fault(where, f"unknown key `{key}`", ", ".join(KEYS))
-            elif not isinstance(value, str):
-                yield Fault(where, f"`{key}` is {value!r}", "a string")
-        if not row.get("row") and not row.get("prompt"):
-            yield Fault(where, "neither `row` nor `prompt`", "which test row it answers")
-        if "text" not in row:
-            yield Fault(where, "no `text`", "the answer; empty when there was none")
-        if not row.get("model"):
-            yield Fault(where, "no `model`", "the name of what gave the answer")
-        question = str(row.get("row") or " ".join(str(row.get("prompt", "")).split()))
-        if question and (earlier := first.setdefault(question, where)) != where:
-            yield Fault(where, f"answers {question[:60]!r} again", f"one answer, see {earlier}")
-
-
-def answers_of(table: Table) -> list[dict[str, str]]:
-    """Return the answers of a table without the cells that are empty; `text` stays.
-
-    Raises: InputError with every fault.
-    """
-    if faults := list(faults_of(table)):
-        raise InputError(*faults)
-    return [
-        {key: value for key, value in row.items() if value or key == "text"} for _, row in table
-    ]
+PARAMS = ("transcripts.{key}",)
 
 
 def main() -> None:
     """Write the transcript as a model's folder."""
-    args = entry.flags(__doc__, "--file", "--model", names=("--name",))
-    answers = answers_of(read_table(args.file))
+    args = entry.flags(__doc__, "--file", "--model", names=("--name", "--transcript"))
+    chosen = load(PARAMS, key=args.transcript)["transcripts"][args.transcript]
+    where = f"params.yaml: transcripts.{args.transcript}"
+    answers, bare = read_pasted(args.file, chosen.get("model"), where)
     write_rows(args.model / "answers.jsonl", answers)
     write_manifest(
         args.model, {"name": args.name, "kind": "transcript", "on": None, "chain": [args.name]}
     )
-    entry.say("transcript", f"{args.name}: {len(answers)} answers")
+    message = f"{args.name}: {len(answers)} answers of {answers[0]['model']}"
+    if bare:
+        message += f"; {bare} prompts without one"
+    entry.say("transcript", message)
 
 
 if __name__ == "__main__":

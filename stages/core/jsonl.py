@@ -68,7 +68,7 @@ def numbered_rows(path: Path, halves: bool = False) -> Iterator[tuple[int, Any]]
                 continue
             row: Any
             try:
-                text = line.decode("utf-8")
+                text = line.decode("utf-8-sig" if number == 1 else "utf-8")  # a person's editor
                 row, end = DECODER.raw_decode(text)  # decode() looks for spaces twice more
                 if end != len(text):
                     raise json.JSONDecodeError("Extra data", text, end)
