@@ -1,0 +1,1 @@
+"""Tell how far each layer moved from model to model: the stage `drift`."""
