@@ -1,4 +1,4 @@
-"""Print what generation would ask, cost and take, without asking anything."""
+"""Print what generation, and the judge, would ask, cost and take, without asking anything."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -17,6 +17,7 @@ from stages.core.errors import Fault, InputError
 from stages.core.jsonl import stream_rows
 from stages.core.params import PATH, load
 from stages.generate.__main__ import PARAMS
+from tools import judging
 from tools.check import check_recipe
 from tools.recipe import RECIPES
 from tools.show import aligned
@@ -47,18 +48,37 @@ def project(
     return lambda: stream_rows(REQUESTS), dialogue, params
 
 
-def main() -> None:
-    """Print a row a teacher and, below it, the line that generate says before it asks."""
-    if load(("prompt.source",))["prompt"]["source"] is None:
-        entry.say("estimate", "prompt.source is null: no teacher is asked, nothing is paid")
-        return
-    with closing(Journal(location())) as journal:
-        journal.refresh()
-        requests, dialogue, params = project(journal)
-        budget = Budget.of(params)
-        found = survey(requests(), dialogue, budget, params["teachers"], params["generate"])
-    entry.say("estimate", f"of {REQUESTS}; `dvc repro prompt` brings it up to date\n")
+def tell(
+    requests: Iterator[dict[str, Any]], dialogue: Dialogue, params: dict[str, Any], what: str
+) -> None:
+    """Print a row a teacher and, below it, the line that is said before asking.
+
+    what: these requests are, for the budget
+    """
+    budget = Budget.of(params)
+    found = survey(requests, dialogue, budget, params["teachers"], params["generate"])
     print(aligned(table(found)))
     print(f"\n{summary(found)}")
     if budget.limit_usd is not None:
-        print(f"budget: {dollars(budget.limit_usd)} for all replies to these requests")
+        print(f"budget: {dollars(budget.limit_usd)} for all {what}")
+
+
+def main() -> None:
+    """Tell of generation; and of the judge, where there is one."""
+    with closing(Journal(location())) as journal:
+        journal.refresh()
+        if load(("prompt.source",))["prompt"]["source"] is None:
+            entry.say("estimate", "prompt.source is null: no teacher is asked, nothing is paid")
+        else:
+            requests, dialogue, params = project(journal)
+            entry.say("estimate", f"of {REQUESTS}; `dvc repro prompt` brings it up to date\n")
+            tell(requests(), dialogue, params, "replies to these requests")
+        with judging.questions(journal) as judged:
+            if isinstance(judged, list):
+                missing = ", ".join(map(str, judged))
+                told = f"the judge is not counted: it needs {missing} (dvc repro evaluate)"
+                entry.say("\nestimate", told)
+            elif judged is not None:
+                asked, dialogue, params = judged
+                entry.say("\nestimate", "of the judge, by the present answers and scores\n")
+                tell(iter(asked), dialogue, params, "verdicts on these answers")

@@ -14,12 +14,15 @@ from types import NoneType
 from typing import Any
 
 from stages.core import entry
+from stages.core.asking.dialogue import Question
 from stages.core.asking.entries import NAME, VERSION, checksum, is_reply, spell
 from stages.core.asking.journal import Journal, location
 from stages.core.asking.requests import quoted, refuse
 from stages.core.asking.unanswered import noted
 from stages.core.errors import Fault, InputError
 from stages.core.jsonl import numbered_rows, replacing
+from stages.core.params import load
+from tools import judging
 from tools.estimate import project
 
 TYPES: dict[str, tuple[type, ...]] = {
@@ -67,6 +70,26 @@ def errors(journal: Journal, names: set[str] | None) -> Iterator[str]:
             yield line({"note": told, "v": VERSION})
 
 
+def turns(journal: Journal) -> Iterator[tuple[Question, dict[str, Any] | None]]:
+    """Yield what the recipe asks, re-asks included, with its reply or None: of generate and judge.
+
+    The judge's questions are made from the present answers and scores; it is said where these are
+    not there.
+    """
+    if load(("prompt.source",))["prompt"]["source"] is not None:
+        requests, dialogue, _ = project(journal, reask=MANY)
+        for request in requests():
+            yield from ((question, reply) for question, reply, _ in dialogue.turns(request))
+    with judging.questions(journal, reask=MANY) as judged:
+        if isinstance(judged, list):
+            missing = ", ".join(map(str, judged))
+            entry.say("journal", f"without the judge's replies, which need {missing}")
+        elif judged is not None:
+            asked, dialogue, _ = judged
+            for request in asked:
+                yield from ((question, reply) for question, reply, _ in dialogue.turns(request))
+
+
 def export(file: Path, *, everything: bool) -> None:
     """Write the replies to the present requests, re-asks included, or all that the journal holds.
 
@@ -82,14 +105,12 @@ def export(file: Path, *, everything: bool) -> None:
         if everything:
             names = list(journal.names())
         else:
-            requests, dialogue, _ = project(journal, reask=MANY)
             names, lacking = [], set()
-            for request in requests():
-                for question, reply, _ in dialogue.turns(request):
-                    if reply is None:
-                        lacking.add(question.name)
-                    else:
-                        names.append(question.name)
+            for question, reply in turns(journal):
+                if reply is None:
+                    lacking.add(question.name)
+                else:
+                    names.append(question.name)
         if not names:
             what = "holds no reply" + ("" if everything else " to the questions of the recipe")
             raise InputError(Fault(str(journal.path), what, then="dvc repro generate"))

@@ -1,7 +1,5 @@
-import asyncio
 import json
 import sys
-import threading
 
 import pytest
 
@@ -22,67 +20,6 @@ PARAMS = {
     },
     "seed": {"data": 13},
 }  # fmt: skip
-
-
-class Server:
-    """An HTTP server in a thread of its own: whatever `respond` answers, and what was asked."""
-
-    def __init__(self, respond):
-        from aiohttp import web
-
-        self.bodies, self.keys = [], []
-
-        async def record(request):
-            self.bodies.append(await request.json())
-            self.keys.append(request.headers.get("authorization"))
-            return await respond(request, len(self.bodies))
-
-        async def serve():
-            app = web.Application()
-            app.router.add_post("/v1/chat/completions", record)
-            runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-            await runner.setup()
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            self.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-            self._stop = asyncio.Event()
-            self._loop = asyncio.get_running_loop()
-            ready.set()
-            await self._stop.wait()
-            await runner.cleanup()
-
-        ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(serve()))
-        self._thread.start()
-        assert ready.wait(10)
-
-    def asked(self):
-        """The questions, in the order of their arrival."""
-        return [body["messages"][0]["content"] for body in self.bodies]
-
-    def stop(self):
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
-
-
-@pytest.fixture
-def serve():
-    """Start servers that are stopped at the end."""
-    servers = []
-
-    def start(respond):
-        servers.append(Server(respond))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.stop()
-
-
-def completion(text="{}", **changes):
-    """The body of an answer."""
-    choice = {"index": 0, "message": {"content": text}, "finish_reason": "stop"} | changes
-    usage = {"prompt_tokens": 10, "completion_tokens": 5}
-    return {"model": "m-1", "choices": [choice], "usage": usage}
 
 
 class Project:
@@ -137,8 +74,3 @@ class Project:
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     return Project(tmp_path, monkeypatch)
-
-
-@pytest.fixture
-def answer():
-    return completion

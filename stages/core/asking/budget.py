@@ -4,6 +4,7 @@ import json
 from collections.abc import Collection
 from typing import Any
 
+from stages.core.asking.asker import GENERATE, Asker
 from stages.core.asking.dialogue import Question
 from stages.core.asking.entries import Entry
 from stages.core.errors import ConfigError, Fault
@@ -107,7 +108,10 @@ class Budget:
 
 
 def check_prices(
-    settings: dict[str, Any], teachers: list[dict[str, Any]], wanted: Collection[str]
+    settings: dict[str, Any],
+    teachers: list[dict[str, Any]],
+    wanted: Collection[str],
+    asker: Asker = GENERATE,
 ) -> None:
     """Refuse a budget that cannot be kept.
 
@@ -118,11 +122,11 @@ def check_prices(
         return
     faults = [
         Fault(
-            f"params.yaml: teachers.{each['name']}.price",
-            f"is missing, and generate.budget_usd is {settings['budget_usd']}",
+            f"params.yaml: {asker.teachers}.{each['name']}.price",
+            f"is missing, and {asker.settings}.budget_usd is {settings['budget_usd']}",
             "usd per 1,000,000 tokens: {prompt: ..., completion: ...}",
             "write down the price of the model (zeros, where it costs nothing), or set "
-            "generate.budget_usd: null; nothing was sent",
+            f"{asker.settings}.budget_usd: null; nothing was sent",
         )
         for each in teachers
         if each["base_url"] != "offline"

@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stages.core import entry as stage
+from stages.core.asking.asker import GENERATE, Asker
 from stages.core.asking.completion import cost_usd, public_model, read
 from stages.core.asking.dialect import Dialect
 from stages.core.asking.dialogue import Question
@@ -41,12 +42,18 @@ class Teacher:
     """
 
     def __init__(
-        self, entry: dict[str, Any], settings: dict[str, Any], key: str | None, base_url: str | None
+        self,
+        entry: dict[str, Any],
+        settings: dict[str, Any],
+        key: str | None,
+        base_url: str | None,
+        asker: Asker = GENERATE,
     ) -> None:
         self.entry = entry
         self.settings = settings
         self.key = key
         self.base_url = base_url
+        self.asker = asker
         self.tally: Counter[str] = Counter()
         self.proven = False
         self.dialect = Dialect(base_url)
@@ -136,7 +143,7 @@ class Teacher:
 
     def say(self, what: str) -> None:
         """Tell something about this teacher, on a line."""
-        stage.say("generate", f"teacher {self.entry['name']} {self.redacted(what)}")
+        stage.say(self.asker.stage, f"teacher {self.entry['name']} {self.redacted(what)}")
 
     def redacted(self, text: str) -> str:
         """Take keys and passwords out of a text, also where a server quotes a part of them."""
@@ -149,11 +156,12 @@ class Teacher:
         name, variable = self.entry["name"], self.entry.get("api_key_env")
         check = f"the key in ${variable} and " if variable else ""
         where = self.redacted(self.entry["base_url"] or "OpenAI")
+        section = f"the teacher's section of params.yaml ({self.asker.teachers})"
         return TeacherError(
             Fault(
                 f"teacher {name} ({self.entry['model']} at {where})",
                 self.redacted(what),
-                then=f"check {check}the teacher's section of params.yaml, then run the same "
-                "command again: every reply that arrived is kept and not paid for again",
+                then=f"check {check}{section}, then run the same command again: every reply that "
+                "arrived is kept and not paid for again",
             )
         )

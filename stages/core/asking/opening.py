@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stages.core.asking.asker import GENERATE, Asker
 from stages.core.asking.dialogue import Dialogue, Name, Objection, whole
 from stages.core.asking.journal import Journal
 from stages.core.asking.requests import fault_of, refuse
@@ -50,7 +51,7 @@ def offline_teacher(requests: Path, truth: Path, params: dict[str, Any]) -> "Off
     return teacher
 
 
-def offline(requests: Path, truth: Path, params: dict[str, Any]) -> Any:
+def offline(requests: Path, truth: Path, params: dict[str, Any], asker: Asker = GENERATE) -> Any:
     """Return the offline teacher's server.
 
     Raises: InputError when there is no truth to answer from.
@@ -59,7 +60,7 @@ def offline(requests: Path, truth: Path, params: dict[str, Any]) -> Any:
 
     teacher = offline_teacher(requests, truth, params)
     if not teacher.records:
-        then = "give the seeds a `truth`, or name a real teacher in params.yaml: teachers"
+        then = f"{asker.told}, or name a real teacher in params.yaml: {asker.teachers}"
         what = "the offline teacher has nothing to answer from"
         raise InputError(Fault(str(truth), what, then=then))
     return serving(teacher)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from stages.core.asking.asker import GENERATE, Asker
 from stages.core.asking.budget import Budget
 from stages.core.asking.dialogue import Dialogue, whole
 from stages.core.errors import Fault, TeacherError
@@ -113,7 +114,7 @@ def replies(
         yield {"request": request["id"], **reply}
 
 
-def check_enough(unanswered: Counter[str], count: int) -> None:
+def check_enough(unanswered: Counter[str], count: int, asker: Asker = GENERATE) -> None:
     """Refuse to build on when most requests have no answer, those beyond an accepted budget apart.
 
     unanswered: by reason; count: of the requests
@@ -129,4 +130,5 @@ def check_enough(unanswered: Counter[str], count: int) -> None:
         "see to the reason, then run the same command again: it asks for these alone, and every "
         "reply that arrived is kept"
     )
-    raise TeacherError(Fault("params.yaml: teachers", what, "answers to most requests", then))
+    where = f"params.yaml: {asker.teachers}"
+    raise TeacherError(Fault(where, what, "answers to most requests", then))

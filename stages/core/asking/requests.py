@@ -7,6 +7,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any
 
+from stages.core.asking.asker import GENERATE, Asker
 from stages.core.asking.dialogue import Dialogue
 from stages.core.asking.entries import NAME
 from stages.core.asking.index import Index
@@ -60,7 +61,7 @@ def fault_of(request: Any) -> tuple[str, str] | None:
     return None
 
 
-def lacking(requests: Path, dialogue: Dialogue) -> Counter[str]:
+def lacking(requests: Path, dialogue: Dialogue, asker: Asker = GENERATE) -> Counter[str]:
     """Return how many requests have something pending, by teacher; check every line on the way.
 
     Raises: InputError with file and line of each that is no request, or is there twice.
@@ -73,14 +74,16 @@ def lacking(requests: Path, dialogue: Dialogue) -> Counter[str]:
         if wrong is None and (first := seen.put(int(request["id"], 16), number)) is not None:
             wrong = f"the id {request['id']} is that of line {first}, too", "an id for each request"
         if wrong is not None:
-            faults.append(Fault(f"{requests}:{number}", *wrong, "dvc repro prompt"))
+            faults.append(Fault(f"{requests}:{number}", *wrong, f"dvc repro {asker.requests}"))
         elif not faults and dialogue.pending(request):
             wanted[request["teacher"]] += 1
     refuse(requests, faults)
     return wanted
 
 
-def keys(needed: Iterable[str], teachers: list[dict[str, Any]]) -> dict[str, str | None]:
+def keys(
+    needed: Iterable[str], teachers: list[dict[str, Any]], asker: Asker = GENERATE
+) -> dict[str, str | None]:
     """Return the key of each teacher that is needed, None where it takes none.
 
     Raises: TeacherError naming every teacher that is unknown and every variable that is not set.
@@ -92,14 +95,16 @@ def keys(needed: Iterable[str], teachers: list[dict[str, Any]]) -> dict[str, str
         if name not in entries:
             what = f"the requests name the teacher {name!r}, which is not there"
             known = ", ".join(entries)
-            faults.append(Fault("params.yaml: teachers", what, known, "dvc repro prompt"))
+            then = f"dvc repro {asker.requests}"
+            faults.append(Fault(f"params.yaml: {asker.teachers}", what, known, then))
             continue
         variable = entries[name].get("api_key_env")
         found[name] = os.environ.get(variable) if variable else None
         if variable and not found[name]:
             what = f"the environment variable {variable} is not set"
             then = f"export {variable}=... and run the same command again; nothing was spent"
-            faults.append(Fault(f"params.yaml: teachers.{name}.api_key_env", what, "a key", then))
+            where = f"params.yaml: {asker.teachers}.{name}.api_key_env"
+            faults.append(Fault(where, what, "a key", then))
     if faults:
         raise TeacherError(*faults)
     return found
