@@ -38,6 +38,16 @@ def parser() -> argparse.ArgumentParser:
     back = moves.add_parser("import", help="add the replies of a file that export wrote")
     back.add_argument("file", type=Path)
 
+    prompts = add(
+        "prompts",
+        "print the prompts to paste into a chat window with their ids, or write a table of them, "
+        "which is a transcript when `text`, `model` and `date` are filled in",
+    )
+    prompts.add_argument("--set", metavar="NAME", help="whose test rows (evaluate.probes)")
+    prompts.add_argument("--samples", type=int, default=1, help="answers to each prompt (1)")
+    prompts.add_argument("--csv", type=Path, metavar="FILE", help="write a CSV to fill in")
+    prompts.add_argument("--json", type=Path, metavar="FILE", help="write JSON to fill in")
+
     explain = add(
         "explain",
         "print where a row came from and where it went: seed, request, raw reply, operations, row, "
@@ -50,6 +60,38 @@ def parser() -> argparse.ArgumentParser:
         help="a row's or request's id, its beginning, or a piece of a reply, answer or prompt",
     )
     explain.add_argument("--json", action="store_true", help="one JSON object in place of text")
+
+    changed = add(
+        "changed",
+        "tell what changed between two revisions: parameters, code, rows added, removed, changed "
+        "or moved, rejects by reason, and how far each figure moved, how surely",
+    )
+    changed.add_argument("revision", metavar="REV", help="a commit, branch, tag or experiment")
+    changed.add_argument("other", nargs="?", metavar="REV2", help="likewise; without: what is here")
+    forms = changed.add_mutually_exclusive_group()
+    forms.add_argument("--json", action="store_true", help="one JSON object in place of text")
+    forms.add_argument("--md", action="store_true", help="Markdown, for a pull request")
+
+    noise = add(
+        "noise",
+        "gather experiments over seed.train and set each difference beside its spread over seeds",
+    )
+    noise.add_argument("revisions", nargs="*", metavar="REV", help="commits that count, too")
+    noise.add_argument("--all", action="store_true", help="every key, not only the primary ones")
+    noise.add_argument("--write", action="store_true", help="keep it in recipes/RECIPE/noise.json")
+
+    plots = add(
+        "plots",
+        "draw the plots of dvc.yaml as one page that needs no network, or as SVG",
+    )
+    plots.add_argument(
+        "revisions",
+        nargs="*",
+        metavar="REV",
+        help="one: beside what is here; several: side by side",
+    )
+    plots.add_argument("--out", type=Path, metavar="FILE", help="the page (.cache/plots.html)")
+    plots.add_argument("--svg", type=Path, metavar="FOLDER", help="write each as SVG instead")
 
     export = add(
         "export",
@@ -120,10 +162,27 @@ def command() -> None:
             journal.export(args.file, everything=args.all)
         else:
             journal.bring(args.file)
+    elif args.command == "prompts":
+        from tools import prompts
+
+        prompts.main(args.set, args.samples, args.csv, args.json)
     elif args.command == "explain":
         from tools import explain
 
         explain.main(" ".join(args.asked), as_json=args.json)
+    elif args.command == "changed":
+        from tools import changed
+
+        form = "json" if args.json else "md" if args.md else "text"
+        changed.main(args.revision, args.other, form)
+    elif args.command == "noise":
+        from tools import noise
+
+        noise.main(args.revisions, everything=args.all, write=args.write)
+    elif args.command == "plots":
+        from tools import plots
+
+        plots.main(args.revisions, out=args.out, svg=args.svg)
     elif args.command == "export":
         from tools import export
 

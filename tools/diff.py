@@ -21,30 +21,9 @@ from typing import Any
 from stages.core import entry
 from stages.core.errors import ConfigError, Fault, InputError
 from stages.core.params import PATH, read_yaml
+from tools.revisions import EXPERIMENTS, LOCK, git, knows
 
 MODELS = Path("metrics/models")
-LOCK = Path("dvc.lock")
-# Experiments live at refs/exps/<2 hex digits>/<38>/<name>, by the commit that they stand on.
-EXPERIMENTS = "refs/exps/??/*"
-
-
-def git(*words: str, given: str | None = None, at: Path | None = None) -> str:
-    """Run git and return what it prints.
-
-    Raises: ConfigError with git's own message when it fails.
-    """
-    done = subprocess.run(
-        ["git", *words], input=given, cwd=at, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise ConfigError(Fault(f"git {words[0]}", done.stderr.strip() or "failed"))
-    return done.stdout
-
-
-def knows(revision: str) -> bool:
-    """Tell whether git itself takes a name for a revision."""
-    words = ["git", "rev-parse", "--verify", "--quiet", revision + "^{commit}"]
-    return subprocess.run(words, capture_output=True, check=False).returncode == 0
 
 
 def dvc(*words: str, at: Path | None = None, env: dict[str, str] | None = None) -> str:

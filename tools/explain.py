@@ -5,12 +5,11 @@ seed ─ request ─ reply ─ operations ─┬─ row ─ split ─┬─ the 
 """
 
 import json
-import re
 from collections.abc import Iterator
 from typing import Any
 
 from stages.core import entry
-from stages.core.errors import Fault, InputError
+from stages.core.errors import Fault, InputError, visible
 from stages.core.params import load
 from stages.core.proof import REPEATS
 from stages.validate.overrides import raw_digest
@@ -30,16 +29,6 @@ PARAMS = (
     ),
     *("adapters", "models"),
 )
-# What a terminal would act on, or what is no text: C0 but for line feed and tab, DEL, C1, the marks
-# that turn the direction of writing, line separators, lone surrogates.
-UNSEEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
-)
-
-
-def visible(text: Any) -> str:
-    r"""Return a text in which nothing moves a terminal: `\u001b`, `\u202e`; JSON stays JSON."""
-    return UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", str(text))
 
 
 def compact(value: Any) -> str:

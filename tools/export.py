@@ -22,7 +22,8 @@ from stages.core.params import PATH, read_yaml
 from tools import card, hub
 from tools.facts import Facts, gather
 from tools.logits import Difference, conversations
-from tools.origin import Origin, changes, unknown
+from tools.origin import Origin, changes
+from tools.revisions import unknown
 
 EXPORTS = Path("exports")
 FORMATS = ("merged", "adapter", "stack")

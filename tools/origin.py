@@ -5,26 +5,16 @@ the remote: the workspace is neither read nor written.
 Source: https://doc.dvc.org/api-reference/dvcfilesystem
 """
 
-import difflib
-from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from stages.core.errors import ConfigError, Fault, InputError
 from stages.core.params import PATH, read_yaml
-from tools.diff import EXPERIMENTS, LOCK, git, knows, outdated
+from tools.diff import outdated
+from tools.revisions import LOCK, git, knows, resolve
 
 # What a card tells of that git tracks, beside dvc.lock.
 TRACKED = ("dvc.lock", "dvc.yaml", "params.yaml", "metrics", "recipes", "stages")
-
-
-def unknown(where: str, kind: str, name: str, known: Iterable[str], then: str = "") -> ConfigError:
-    """Return the fault of a name that there is not, with the nearest one that there is."""
-    names = sorted(known)
-    near = difflib.get_close_matches(name, names, 1, cutoff=0.5)
-    meant = f"; did you mean {near[0]!r}?" if near else ""
-    what = f"there is no {kind} {name!r}{meant}"
-    return ConfigError(Fault(where, what, f"one of: {', '.join(names)}" if names else "", then))
 
 
 def _config(repo: Any) -> dict[str, Any]:
@@ -59,34 +49,17 @@ class Origin:
         if revision is None:
             self.commit = git("rev-parse", "HEAD").strip() if knows("HEAD") else None
             return
+        self.commit = resolve(revision)
         from dvc.api import DVCFileSystem
         from dvc.exceptions import DvcException
         from dvc.repo import Repo
-        from dvc.scm import RevError, resolve_rev
 
         try:
             with Repo(".") as repo:
-                self.commit = resolve_rev(repo.scm, revision)
                 config = _config(repo)
             self._files = DVCFileSystem(".", rev=self.commit, config=config)
-        except RevError as error:
-            raise self._unresolved(revision, str(error)) from None
         except DvcException as error:
             raise ConfigError(Fault(f"--rev {revision}", str(error).splitlines()[0])) from error
-
-    @staticmethod
-    def _unresolved(revision: str, said: str) -> ConfigError:
-        form = "--format=%(refname)"
-        refs = git("for-each-ref", form, f"{EXPERIMENTS}/*", "refs/heads", "refs/tags").split()
-        if "ambiguous" in said:
-            same = [ref for ref in refs if ref.endswith(f"/{revision}")]
-            what = "several experiments have this name, under different commits"
-            return ConfigError(Fault(f"--rev {revision}", what, f"one of: {', '.join(same)}"))
-        names = {
-            ref.split("/", 4)[-1] if "/exps/" in ref else ref.split("/", 2)[-1] for ref in refs
-        }
-        then = "`dvc exp list` and `git log` tell; `dvc exp pull` brings an experiment of others"
-        return unknown("--rev", "experiment, commit, branch or tag", revision, names, then)
 
     @property
     def said(self) -> str:

@@ -145,6 +145,7 @@ def new(name: str, source: str = "reviews") -> None:
         text = re.sub(rf"\brecipe `{re.escape(source)}`", f"recipe `{name}`", text)
         text = text.replace(f"recipe use {source}", f"recipe use {name}")
         file.write_text(text, encoding="utf-8")
+    (target / "noise.json").write_text("{}\n", encoding="utf-8")  # of the other one's builds
     (target / "README.md").write_text(README.format(name=name, source=source), encoding="utf-8")
     check_recipe(target / "params.yaml", target)
     entry.say(

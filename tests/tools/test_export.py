@@ -392,7 +392,9 @@ def test_the_card_has_its_figures_from_the_files(project: Any):
     own = [json.dumps(json.loads(row) | {"set": "own"}) for row in rows[:5]]
     Path("data/mix/2c/train.jsonl").write_text("\n".join(own + rows[5:]), encoding="utf-8")
     span = {"value": 0.25, "low": 0.1, "high": 0.4}
-    section = {"n": 7, "primary": "passes", "forgetting": span, "recovery": span, "keys": {}}
+    keys = {"passes": {"value": 0.5, "base": {"p": 0.1, "p_holm": 0.2}}}
+    section = {"n": 7, "primary": "passes", "recovery": span, "keys": keys}
+    section["forgetting"] = span | {"n": 7}
     comparison = {"model": "2c", "on": "2b", "base": "base", "sections": {"code": section}}
     write_json(Path("metrics/comparison/2c.json"), comparison)
     outs = [{"path": "models/2c", "md5": "0123abcd.dir"}]
@@ -406,7 +408,7 @@ def test_the_card_has_its_figures_from_the_files(project: Any):
     assert "license" not in data
     assert "base_model" not in data
     assert "| code (n = 7) | `passes` ↑ | 0.571 |" in text
-    assert "0.250 [0.100, 0.400] | 0.250 [0.100, 0.400] |" in text
+    assert "| 7 | not shown +0.250 [+0.100, +0.400], p 0.2 | 0.250 [0.100, 0.400] |" in text
     digest = read_json(MODELS / "2c" / "manifest.json")["adapters"]["2c"]
     assert (
         f"| 2c | 2b | stack | original: 15, own: 5 | 4567abcd.dir | {digest} | 0123abcd.dir |"
