@@ -1,9 +1,11 @@
 """What tests share: a copy of what people write, and a tiny stack of models, to break at will."""
 
+import asyncio
 import importlib
 import shutil
 import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +69,7 @@ def tiny_params() -> dict[str, Any]:
     stack = {"m2b": ("2b", "base"), "m2c": ("2c", "2b"), "m2d": ("2d", "2c"), "m3b": ("3b", "base")}
     sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
     return {
-        "seed": {"data": 13, "train": 13},
+        "seed": {"data": 13, "base": 13, "train": 13},
         "compute": {"device": "cpu", "threads": 1},
         "launch": {"launcher": "python", "processes": 1, "nodes": 1, "fsdp": False},
         "answer": {"max_new_tokens": 8, "batch_tokens": 512},
@@ -170,3 +172,69 @@ def tiny(built: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tiny:
     shutil.copytree(built.folder, made.folder)
     monkeypatch.chdir(made.folder)
     return made
+
+
+class Server:
+    """An HTTP server in a thread of its own: whatever `respond` answers, and what was asked."""
+
+    def __init__(self, respond):
+        from aiohttp import web
+
+        self.bodies, self.keys = [], []
+
+        async def record(request):
+            self.bodies.append(await request.json())
+            self.keys.append(request.headers.get("authorization"))
+            return await respond(request, len(self.bodies))
+
+        async def serve():
+            app = web.Application()
+            app.router.add_post("/v1/chat/completions", record)
+            runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+            await runner.setup()
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            self.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+            self._stop = asyncio.Event()
+            self._loop = asyncio.get_running_loop()
+            ready.set()
+            await self._stop.wait()
+            await runner.cleanup()
+
+        ready = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(serve()))
+        self._thread.start()
+        assert ready.wait(10)
+
+    def asked(self):
+        """The questions, in the order of their arrival."""
+        return [body["messages"][0]["content"] for body in self.bodies]
+
+    def stop(self):
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(10)
+
+
+@pytest.fixture
+def serve():
+    """Start servers that are stopped at the end."""
+    servers = []
+
+    def start(respond):
+        servers.append(Server(respond))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+def completion(text="{}", **changes):
+    """The body of an answer."""
+    choice = {"index": 0, "message": {"content": text}, "finish_reason": "stop"} | changes
+    usage = {"prompt_tokens": 10, "completion_tokens": 5}
+    return {"model": "m-1", "choices": [choice], "usage": usage}
+
+
+@pytest.fixture
+def answer():
+    return completion

@@ -202,7 +202,9 @@ def test_a_stage_imports_the_core_and_itself(name: str):
 @pytest.mark.parametrize("name", LIGHT)
 def test_a_light_stage_imports_nothing_heavy_at_any_time(name: str):
     for file in reached(room(name)):
-        heavy = {dotted.split(".")[0] for dotted in imported(file)} & HEAVY
+        # scipy.special takes 0.2 s by itself, with nothing else of scipy; scipy.stats 0.9.
+        parts = (dotted for dotted in imported(file) if not dotted.startswith("scipy.special"))
+        heavy = {dotted.split(".")[0] for dotted in parts} & HEAVY
         assert not heavy, f"{file.relative_to(ROOT)} imports {heavy}, and the stage {name} it"
 
 
@@ -221,14 +223,17 @@ def test_no_stage_and_no_tool_imports_anything_heavy_before_it_runs():
 
 
 def test_what_git_tracks_is_declared_so_that_a_recipe_can_be_restored():
-    """One `outs: {cache: false}` keeps its whole stage out of DVC's run cache."""
+    """One `outs: {cache: false}` keeps its whole stage out of DVC's run cache: light stages only.
+
+    As metrics they would flood `dvc metrics diff`. What `judge` paid for is in the journal.
+    """
     plain = {
         name
         for name, stage in graph().items()
         for out in stage.get("outs", [])
         if isinstance(out, dict) and next(iter(out.values())).get("cache") is False
     }
-    assert plain == {"compare", "report"}
+    assert plain == {"ablate", "compare", "drift", "judge", "profile", "report"}
     for name, stage in graph().items():
         for out in outputs(stage):
             assert out.startswith(("data/", "models/", "metrics/")), f"{name} writes {out}"

@@ -25,7 +25,7 @@ from stages.core.torch_setup import prepare
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase, TrainerState
 
-PARAMS = ("base", "compute", "seed.train")
+PARAMS = ("base", "compute", "seed.base")
 # Keys of tokenizer_config.json that say where, and with or without a network, it was loaded.
 WHENCE = ("is_local", "local_files_only", "name_or_path")
 
@@ -65,7 +65,7 @@ def build(
     """Train a base from scratch into `folder`; return its tokenizer and the trainer's state."""
     rows = {side: read_rows(corpus / f"{side}.jsonl") for side in ("train", "val")}
     texts = (message["content"] for row in rows["train"] for message in row["messages"])
-    scratch, seed = params["base"]["scratch"], params["seed"]["train"]
+    scratch, seed = params["base"]["scratch"], params["seed"]["base"]
     tokenizer = make_tokenizer(texts, scratch["vocab_size"])
     model = make_model(tokenizer, scratch["architecture"])
     key = key_of("base", params, [corpus / f"{side}.jsonl" for side in rows])
@@ -129,7 +129,7 @@ def main() -> None:
     base = params["base"]
     scratch = base["source"] == "scratch"
     with kept() as checkpoints, spending(args.costs) as costs:
-        prepare(params["compute"], params["seed"]["train"])
+        prepare(params["compute"], params["seed"]["base"])
         with replacing_folder(args.model) as folder:
             if scratch:
                 tokenizer, state = build(args.corpus, folder, params, checkpoints)

@@ -1,9 +1,13 @@
 """Tell every fault of params.yaml and of the recipe's files, all at once.
 
     params.yaml ── shape ─┬─ meaning ──┐  names, shares, sections
-        (JSON Schema)     ├─ teachers  │
+        (JSON Schema)     ├─ scoring   │               metrics, and what they need
+                          ├─ teachers  │
                           ├─ chains    ├── faults      adapters: modes, knobs of LoRA
-                          └─ training  │               the trainer's keys, device, launch
+                          ├─ training  │               the trainer's keys, device, launch
+                          ├─ judging   │               who judges what; what a point is of
+                          ├─ layers    │               prompts whose layers are looked at
+                          └─ variations┘               wordings of the prompt, attributes
     recipes/<name>/ ──────── files ────┘
 
 `faults` and `notices` (what is worth a word and no fault) are what both the stage `check` and
@@ -39,16 +43,21 @@ def faults(file: Path, recipe: Path) -> list[Fault]:
 def faults_of(params: Any, file: str = "params.yaml") -> tuple[list[Fault], dict[str, Any]]:
     """Return the faults of parameters, and the parameters without what has the wrong shape."""
     from stages.check.chains import check_chains
+    from stages.check.judging import check_judging
+    from stages.check.layers import check_layers
     from stages.check.meaning import check_meaning
     from stages.check.mixes import check_rows
+    from stages.check.scoring import check_scoring
     from stages.check.shape import check_shape
     from stages.check.teachers import check_teachers
     from stages.check.training import check_training
+    from stages.check.variations import check_variations
 
     shape, sound = check_shape(params, file)
     told = {fault.where for fault in shape}
     # What has the wrong shape is taken out, and must not be told again as missing.
     checks = (check_meaning, check_teachers, check_rows, check_chains, check_training)
+    checks += (check_scoring, check_judging, check_layers, check_variations)
     meant = [fault for check in checks for fault in check(sound, file)]
     return [*shape, *(fault for fault in meant if fault.where not in told)], sound
 

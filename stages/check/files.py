@@ -5,11 +5,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from stages.check.judging import check_template as check_judge_template
 from stages.check.meaning import Params, section, unknown
+from stages.check.variations import check_fields
 from stages.core import templates
 from stages.core.errors import Fault, UserError
-from stages.core.jsonl import read_rows
+from stages.core.jsonl import read_json, read_rows
 from stages.core.params import read_yaml
+from stages.core.pasting import read_pasted
 from stages.core.proof import Refused
 from stages.core.proof.check import alias_faults
 from stages.core.proof.schema import Schema, compiled
@@ -165,6 +168,16 @@ def check_overrides(path: Path, schema: Schema | None) -> list[Fault]:
     return faults
 
 
+def check_noise(path: Path) -> list[Fault]:
+    """Hold that the figures over training seeds are there, or `{}`; the report reads what is in."""
+    if not path.is_file():
+        what, expected = "there is no such file", "{} until seeds are gathered (tunegraph noise)"
+        return [Fault(str(path), what, expected, f"echo '{{}}' > {path}")]
+    faults: list[Fault] = []
+    told(lambda: read_json(path), faults)
+    return faults
+
+
 def check_files(params: Params, recipe: Path) -> list[Fault]:
     """Return what is wrong with a recipe's files, for parameters of a sound shape."""
     if not recipe.is_dir():
@@ -180,6 +193,7 @@ def check_files(params: Params, recipe: Path) -> list[Fault]:
     for key, name, variables in templates_of:
         if name is not None:
             faults += check_template(recipe / name, f"params.yaml: {key}", variables)
+    faults += check_judge_template(params, recipe)
     schema = None
     if "schema" in validate:
         wrong, schema = check_schema(recipe / validate["schema"])
@@ -187,12 +201,17 @@ def check_files(params: Params, recipe: Path) -> list[Fault]:
     if schema:
         aliases = validate.get("aliases", {})
         faults += alias_faults(aliases, schema, "params.yaml: validate.aliases")
+        faults += check_fields(params, schema)
     faults += check_overrides(recipe / "overrides.jsonl", schema)
+    faults += check_noise(recipe / "noise.json")
     for key, entry in section(params, "transcripts").items():
         if "file" in entry:
             path = recipe / entry["file"]
             lacking = missing(path, f"params.yaml: transcripts.{key}.file")
             faults += lacking
             if not lacking:
-                told(lambda path=path: read_table(path), faults)
+                of = path, entry.get("model"), f"params.yaml: transcripts.{key}"
+                found: list[Fault] = []
+                told(lambda of=of: read_pasted(*of), found)
+                faults += [fault for fault in found if fault not in faults]  # one file for several
     return faults

@@ -9,7 +9,20 @@
 Everything else is a defect of TuneGraph and keeps its traceback.
 """
 
+import re
 from dataclasses import dataclass
+from typing import Any
+
+# What a terminal would act on, or what is no text: C0 but for line feed and tab, DEL, C1, the marks
+# that turn the direction of writing, line separators, lone surrogates.
+UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+
+
+def visible(text: Any) -> str:
+    r"""Return a text in which nothing moves a terminal: `\u001b`, `\u202e`; JSON stays JSON."""
+    return UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", str(text))
 
 
 @dataclass(frozen=True)
@@ -28,13 +41,16 @@ class Fault:
     then: str = ""
 
     def __str__(self) -> str:
-        """Spell the fault on one line, and a line each for what was expected and what to do."""
+        """Spell the fault on one line, and a line each for what was expected and what to do.
+
+        What it quotes of a file, a column's name for one, does not move the terminal.
+        """
         lines = [f"error: {self.where}: {self.what}"]
         if self.expected:
             lines.append(f"  expected: {self.expected}")
         if self.then:
             lines.append(f"  to do: {self.then}")
-        return "\n".join(lines)
+        return visible("\n".join(lines))
 
 
 class UserError(Exception):

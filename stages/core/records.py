@@ -178,6 +178,7 @@ class Answer(TypedDict):
     reference_hits:   how many of them were the model's first choice (absent for transcripts)
     hidden_similarity: cosine of answer and reference in the model's own last hidden states (only
                       with `answer.hidden_similarity`)
+    pasted:           of transcripts alone: the `model` that gave it, and the `date`, as written
     """
 
     model: str
@@ -192,6 +193,7 @@ class Answer(TypedDict):
     reference_tokens: NotRequired[int]
     reference_hits: NotRequired[int]
     hidden_similarity: NotRequired[float]
+    pasted: NotRequired[dict[str, str]]
 
 
 class Variation(Answer):
@@ -210,6 +212,8 @@ class Score(TypedDict):
 
     group:  the test row's: rows of one group are not independent
     values: metric key -> value of this row; keys as in `stages.core.scores`
+    verdict: how its code ended (absent where none was run): `stages.evaluate.verdicts`, the name of
+            Python's exception, or "does not parse"
     """
 
     model: str
@@ -218,6 +222,7 @@ class Score(TypedDict):
     row: str
     group: str
     values: dict[str, float]
+    verdict: NotRequired[str]
 
 
 class VariationScore(Score):

@@ -13,13 +13,15 @@ from typing import Any
 from stages.core import entry
 from stages.core.errors import Fault, InputError
 from stages.core.jsonl import read_json, read_rows, replacing, write_json
+from stages.core.pairing import read_scores
 from stages.core.params import load
-from stages.report import ablation, judge, layers, noise, profile
+from stages.report import ablation, judge, layers, noise, price, profile, transcripts
 from stages.report.overfitting import rises
 from stages.report.probes import probes
 from stages.report.scores_csv import write_scores
 from stages.report.summary import alarms, summarise
 from stages.report.tables import report
+from stages.report.transfer import backward_transfer
 
 PARAMS = (
     "recipe",
@@ -77,8 +79,8 @@ def main() -> None:
     sections, headline = params["evaluate"]["sections"], params["evaluate"]["headline"]
     names = [model["name"] for model in params["models"].values()]
     adapters = [adapter["name"] for adapter in params["adapters"].values()]
-    transcripts = {entry["name"] for entry in params["transcripts"].values()}
-    trained = [name for name in names if name not in transcripts]
+    pasted = {entry["name"] for entry in params["transcripts"].values()}
+    trained = [name for name in names if name not in pasted]
 
     comparisons = {name: read_json(args.comparison / f"{name}.json") for name in adapters}
     models = {name: read_json(args.models / f"{name}.json") for name in names}
@@ -86,25 +88,45 @@ def main() -> None:
     data = read_json(args.data), read_json(args.splits), read_json(args.diversity)
     spent = ["generate", "base", *(f"train.{name}" for name in adapters)]
     spent += [f"{stage}.{name}" for name in names for stage in ("answer", "vary", "layers")]
-    spent += ["judge", *(f"price.{name}" for name in adapters)]
+    spent.append("judge")
     costs = {name: read_json(args.costs / f"{name}.json") for name in spent}
+    prices = {name: read_json(args.costs / f"price.{name}.json") for name in adapters}
     curves = {name: read_curve(args.curves / f"{name}.csv", name) for name in trained}
     rose = rises(params["adapters"], curves, params["compare"]["overfit_alarm"])
 
-    summary = summarise(comparisons, headline, sections) | alarms(data[2], rose)
+    scores = {name: read_scores(args.scores / f"{name}.jsonl") for name in names}
+    stack = {adapter["name"]: adapter for adapter in params["adapters"].values()}
+    transfers = backward_transfer(stack, params["base"]["set"], sections, scores, params["compare"])
+
+    summary = summarise(comparisons, headline, sections, transfers) | alarms(data[2], rose)
     write_json(args.summary, summary)
-    told = report(params["recipe"], sections, models, comparisons, data, costs, rose)
+    confidence = params["compare"]["confidence"]
     parts = [
+        *transcripts.section(answers),
+        *price.section(prices, confidence),
         *ablation.section(read_json(args.ablation)),
         *profile.section(read_json(args.profile)),
         *judge.section(read_json(args.judge)),
         *layers.section(read_json(args.layers)),
-        *noise.section(read_json(args.noise)),
+        *noise.section(read_json(args.noise), comparisons, params),
     ]
-    write_text(args.report, "\n".join([told, *parts]))
-    scores = {name: read_rows(args.scores / f"{name}.jsonl") for name in names}
-    write_scores(args.all_scores, models, scores, sections, params["compare"]["confidence"])
-    write_text(args.probes, probes(answers))
+    told = report(
+        params["recipe"],
+        sections,
+        models,
+        comparisons,
+        data,
+        costs,
+        rose,
+        transfers,
+        parts,
+        confidence,
+    )
+    write_text(args.report, told)
+    of_rows = {name: list(of_model.values()) for name, of_model in scores.items()}
+    write_scores(args.all_scores, models, of_rows, sections, params["compare"])
+    shown = params["evaluate"]["probes"]
+    write_text(args.probes, probes(answers, shown, of_rows, sections))
     write_curves(args.all_curves, [row for curve in curves.values() for row in curve])
     entry.say("report", f"{', '.join(names)}: {args.report}")
 

@@ -18,7 +18,7 @@ ALIKE = (
 )
 SPENT = (
     *("paid", "found", "failed", "attempts", "usd", "found_usd", "tokens", "answers"),
-    *("wall_s", "cpu_s", "peak_memory_mb"),
+    *("wall_s", "cpu_s", "gpu_s", "peak_memory_mb"),
 )
 
 

@@ -43,7 +43,7 @@ EDITS = {
         [r"params.yaml: adaptors: unknown key 'adaptors'; did you mean 'adapters'\?"],
     ),
     "missing section": (
-        "compare: {eps: 0.02, resamples: 2000, confidence: 0.95, overfit_alarm: 0.05}",
+        "compare: {eps: 0.02, resamples: 9999, confidence: 0.95, overfit_alarm: 0.05}",
         "",
         [r"params.yaml: compare: is missing\n  expected: a mapping"],
     ),
@@ -213,8 +213,8 @@ EDITS = {
         [r"generate.requests_per_minute: 0 is out of range\n  expected: .* at least 1: so many"],
     ),
     "what to do at the budget": (
-        "on_budget: stop",
-        "on_budget: go_on",
+        "  on_budget: stop           # stop | continue with the part that was paid\n  reask: 0",
+        "  on_budget: go_on\n  reask: 0",
         [r"generate.on_budget: 'go_on' is none of the choices\n  expected: one of: stop, continue"],
     ),
     "a mode that does not exist": (
@@ -294,17 +294,38 @@ EDITS = {
         [r"params.yaml: select: there is no model '2d'"],
     ),
     "a metric that does not exist": (
-        "[any, parses, passes, codebleu, codebleu_above_floor]",
-        "[any, parses, passes, code_bleu]",
+        "[any, parses, passes, codebleu, codebleu_above_floor, codebleu_ngram,",
+        "[any, parses, passes, code_bleu, codebleu_ngram,",
         [r"sections.code.metrics\[3\]: there is no metric 'code_bleu'; did you mean 'codebleu'"],
     ),
     "a metric of another language": (
         "      set: own\n      language: json\n",
         "      set: own\n",
         [
+            r"evaluate.sections.own.language: 'field_agreement' needs to know the language",
             r"evaluate.sections.own.language: 'parses' needs to know the language",
             r"evaluate.sections.own.language: 'schema_valid' needs to know the language",
         ],
+    ),
+    "metrics that need what nobody says": (
+        "metrics: [rouge_l, similarity, degenerate, empty, refusal, off_topic]",
+        "metrics: [in_language, hidden_similarity, codebleu_syntax, n]",
+        [
+            r"sections.probes.answers_in: 'in_language' needs to know which language",
+            r"sections.probes.metrics: 'hidden_similarity' is taken while the model answers",
+            r"sections.probes.language: 'codebleu_syntax' needs to know the language",
+            r"sections.probes.metrics\[3\]: there is no metric 'n'",
+        ],
+    ),
+    "a language that cannot be told": (
+        "set: probes, metrics: [rouge_l, similarity, degenerate, empty, refusal, off_topic]",
+        "set: probes, answers_in: xx, metrics: [in_language]",
+        [r"sections.probes.answers_in: 'xx' is no language that can be told .*\n.*, ro, "],
+    ),
+    "a primary metric that has no value of a row, or no direction": (
+        "set: probes, metrics: [rouge_l, similarity, degenerate, empty, refusal, off_topic]",
+        "set: probes, primary: chrf, metrics: [rouge_l, chrf, length]",
+        [r"probes.primary: 'chrf' has no better direction, or no .*\n  expected: one of: rouge_l$"],
     ),
     "a headline without a primary metric": (
         "headline: [code, translation]",
@@ -313,6 +334,11 @@ EDITS = {
             r"evaluate.headline\[1\]: the section 'original' has no primary metric",
             r"evaluate.headline\[2\]: there is no section 'sentences'",
         ],
+    ),
+    "a section that is called as the mean over them": (
+        "    poem: {set: original",
+        "    all: {set: original",
+        [r"evaluate.sections.all: is what the mean over the sections is called"],
     ),
     "a recipe's file that is missing": (
         "schema: schema.json",
@@ -356,7 +382,7 @@ def test_a_fault_of_params_yaml_is_told_and_no_other(project: Path, name: str):
 
 
 def test_there_is_a_test_for_each_fault_that_the_checks_know():
-    assert len(EDITS) == 54
+    assert len(EDITS) == 58
 
 
 TEACHER = "  - {{name: {name}, weight: 1.0, model: m, base_url: {base_url}{more}}}\n"
@@ -540,6 +566,7 @@ FILES = {
         b'{"type": "object", "required": ["agree", "disagree"], "properties": {"agree": false}}',
         r"schema.json: no record can fit this schema",
     ),
+    "seeds of no shape": ("noise.json", b"{", r"noise.json: not JSON in UTF-8"),
     "an override without a request": (
         "overrides.jsonl",
         b'{"record": {}}\n',
@@ -576,6 +603,12 @@ def test_a_fault_of_a_file_is_told_and_no_other(project: Path, name: str):
     found = told()
     assert len(found) == 1, "\n".join(found)
     assert re.search(pattern, found[0]), found[0]
+
+
+def test_a_recipe_without_a_file_for_seeds_is_told(project: Path):
+    (RECIPE / "noise.json").unlink()
+    [found] = told()
+    assert re.search(r"noise.json: there is no such file\n(.|\n)*echo '\{\}' > ", found), found
 
 
 def test_the_stage_refuses_and_leaves_what_was_built(project: Path):

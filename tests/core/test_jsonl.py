@@ -35,6 +35,15 @@ def test_every_broken_line_is_named(tmp_path: Path):
     assert "not JSON at column" in told.value.faults[1].what
 
 
+def test_a_byte_order_mark_at_the_beginning_is_none_of_the_text(tmp_path: Path):
+    """An editor's, in a file that a person wrote."""
+    (tmp_path / "a.jsonl").write_text('\ufeff{"a": 1}\n{"a": 2}\n', encoding="utf-8")
+    assert jsonl.read_rows(tmp_path / "a.jsonl") == [{"a": 1}, {"a": 2}]
+    (tmp_path / "a.jsonl").write_text('{"a": 1}\n\ufeff{"a": 2}\n', encoding="utf-8")
+    with pytest.raises(InputError, match=r"a\.jsonl:2: not JSON at column 1"):
+        jsonl.read_rows(tmp_path / "a.jsonl")
+
+
 def test_ten_broken_lines_are_enough(tmp_path: Path):
     path = tmp_path / "rows.jsonl"
     path.write_text("{\n" * 50)

@@ -253,7 +253,7 @@ def test_other_weights_of_the_base_are_refused(tiny):
 
 def test_another_base_is_refused_and_both_are_named(tiny):
     there = read_manifest(BASE)["base"]["weights"]
-    tiny.params["seed"]["train"] = 14
+    tiny.params["seed"]["base"] = 14
     tiny.write_params()
     tiny.base()
     here = read_manifest(BASE)["base"]["weights"]

@@ -1,7 +1,6 @@
 """What a build came to is told from the files that params.yaml names, and nothing breaks out."""
 
 import csv
-import re
 import sys
 
 import pytest
@@ -11,11 +10,12 @@ from stages.core.jsonl import read_json, write_json, write_rows
 from stages.report.__main__ import main
 from stages.report.markdown import escape, fenced, number
 from stages.report.overfitting import keeps_best, rise, rise_lines
-from stages.report.probes import marks, probes
 from stages.report.summary import summarise
 
-DELTA = {"value": 0.9, "delta": -0.8, "n": 20, "low": -0.9, "high": -0.7, "p": 1e-7}
-NOTHING = {"value": 0.2, "delta": 0.0, "n": 20, "low": -0.1, "high": 0.1, "p": 1.0}
+DELTA = {"value": 0.9, "delta": -0.8, "n": 20, "groups": 20, "low": -0.9, "high": -0.7}
+DELTA |= {"p": 1e-8, "p_holm": 1e-7}
+NOTHING = {"value": 0.2, "delta": 0.0, "n": 19, "groups": 7, "low": -0.1, "high": 0.1}
+NOTHING |= {"p": 0.3, "p_holm": 1.0}
 
 
 def answer(model, text, set_="probes", reference="def f():\n    return 1", end="stop", row="r1"):
@@ -26,16 +26,16 @@ def answer(model, text, set_="probes", reference="def f():\n    return 1", end="
 
 
 def comparison(name, on, recovery=True):
-    lost = {"forgetting": {"value": 0.8, "low": 0.7, "high": 0.9}}
+    lost = {"forgetting": {"value": 0.8, "low": 0.7, "high": 0.9, "n": 20, "groups": 20}}
     lost |= {"recovery": {"value": 0.5}} if recovery else {}
     exact = {"value": 0.1, "on": NOTHING, "base": DELTA}
-    code = {"n": 20, "primary": "passes", "keys": {"passes": exact}, **lost}
-    sections = {"code": code, "own": {"n": 9, "keys": {}}}
+    code = {"n": 20, "groups": 20, "primary": "passes", "keys": {"passes": exact}, **lost}
+    sections = {"code": code, "own": {"n": 9, "groups": 3, "keys": {}}}
     whole = {"sections": ["code"], **lost}
     recall = {"train": 0.9, "test": 0.5, "gap": 0.4, "n_train": 40, "n_test": 9}
     loss = {"train": 0.5, "test": 0.6, "gap": 0.1, "n_train": 40, "n_test": 9}
-    keys = {"content_recall": recall | {"low": 0.2, "high": 0.6}}
-    keys["loss"] = loss | {"low": -0.1, "high": 0.3}
+    keys = {"content_recall": recall | {"low": 0.2, "high": 0.6, "p": 0.01, "p_holm": 0.02}}
+    keys["loss"] = loss | {"low": 0.01, "high": 0.3, "p": 0.04, "p_holm": 0.08}
     gap = {"own": {"train": "own_train", "keys": keys}}
     told = {"model": name, "on": on, "base": "base", "sections": sections}
     return told | {"all": whole, "gap": gap}
@@ -56,8 +56,11 @@ def build(project, monkeypatch):
         (project / "curves").mkdir(exist_ok=True)
         curve = "step,epoch,split,loss,token_accuracy\n25,0.5,train,1.5,\n25,0.5,val,1.25,0.7\n"
         (project / f"curves/{name}.csv").write_text(curve)
-    for stage in ("generate", "base", "train.2b", "train.2c", "judge", "price.2b", "price.2c"):
+    for stage in ("generate", "base", "train.2b", "train.2c", "judge"):
         write_json(project / f"costs/{stage}.json", {"cpu_s": 2.5, "wall_s": 3})
+    for name, on in (("2b", "base"), ("2c", "2b")):
+        price = {"model": name, "stands_on": on, "section": "own", "metric": "rouge_l", "spent": {}}
+        write_json(project / f"costs/price.{name}.json", price)
     for part in ("ablation", "profile", "layers", "judge", "noise"):
         write_json(project / f"{part}.json", {})
     write_json(project / "comparison/2b.json", comparison("2b", "base", recovery=False))
@@ -91,10 +94,12 @@ def test_the_report_tells_all(build):
     assert "| own (n = 9) | `rouge_l` ↑ | 0.500 | 0.500 | 0.500 |" in told
     assert "|  | `loss` ↓ | 0.250 | 0.250 |  |" in told
     assert "| code (n = 20) | `any` ↑ | 1.000 | 1.000 | 1.000 |" in told
-    assert "| 2b | all | mean of 1 sections |  | 0.800 [0.700, 0.900] |  |" in told
-    assert "| 2c | code | `passes` | 20 | 0.800 [0.700, 0.900] | 0.500 |" in told
+    lost = "**lost +0.800** [+0.700, +0.900]"
+    assert f"| 2b | all | mean of 1 sections | 20 | {lost} |  |" in told
+    assert f"| 2c | code | `passes` | 20 | {lost}, p 1e-07 | 0.500 (no interval) |" in told
     assert "against 2b | against base |" in told
-    assert "+0.000 [-0.100, +0.100], p 1 | **-0.800** [-0.900, -0.700], p 1e-07 |" in told
+    nothing = "not shown +0.000 [-0.100, +0.100], p 1, n = 19 in 7 groups"
+    assert f"| code (n = 20) | `passes` | 0.100 | {nothing} | **worse -0.800** [-0.9" in told
     assert "| truncated | the text ends within the object, and something may be lost | 3 |" in told
     assert "No reply was rejected for `schema`." in told
     assert "| usd | 0.5 |\n| usd_per_row | 0.00125 |" in told
@@ -104,7 +109,8 @@ def test_the_report_tells_all(build):
     assert "| generate | 3 | 2.5 |" in told
     assert "| answer.2c |  | 2.5 |" in told
     assert "| 2b | own (n = 40, 9) | `content_recall` | 0.900 | 0.500 | **+0.400** [+0.2" in told
-    assert "|  |  | `loss` | 0.500 | 0.600 | +0.100 [-0.100, +0.300] |" in told
+    assert "|  |  | `loss` | 0.500 | 0.600 | not shown +0.100 [+0.010, +0.300], p 0.08 |" in told
+    assert "## Backward transfer" not in told  # no scores here
     assert "Warnings" not in told
     assert "left over" not in told
     assert "McNemar" in told
@@ -302,46 +308,23 @@ def figures_of(summary):
 def test_the_summary_stays_small():
     sections = {"own": {"primary": "content_recall"}}
     many = {f"m{at}": comparison(f"m{at}", "base") for at in range(4)}
-    few = summarise(dict(list(many.items())[:3]), ["code"], sections)
+    few = summarise(dict(list(many.items())[:3]), ["code"], sections, {})
     assert figures_of(few) == 12 + 3
-    small = summarise(many, ["code"], sections)
+    small = summarise(many, ["code"], sections, {})
     assert {part for kinds in small.values() for of in kinds.values() for part in of} == {
         "all",
         "own",
     }
     assert figures_of(small) == 8 + 4
     lots = {f"m{at}": comparison(f"m{at}", "base") for at in range(40)}
-    assert figures_of(summarise(lots, ["code"], sections)) == 15
-    bare = summarise(many, ["code"], {"own": {}})
+    assert figures_of(summarise(lots, ["code"], sections, {})) == 15
+    bare = summarise(many, ["code"], {"own": {}}, {})
     assert figures_of(bare) == 8
-
-
-def test_marks():
-    assert marks(answer("2b", "")) == ["empty", "no code where code was asked"]
-    assert marks(answer("2b", "the film " * 20, end="length"))[0] == "loops until its limit"
-    assert marks(answer("2b", "def f():\n    return", end="length")) == ["cut at its limit"]
-    assert marks(answer("2b", "def f():\n    return 1")) == ["as the reference"]
-    assert marks(answer("2b", "prose", reference="prose too")) == []
-
-
-HOSTILE = "```\n# A heading\n</details><script>alert(1)</script>\n`````\n| cell |\x1b[31m\u2028"
-
-
-def test_what_a_model_wrote_cannot_break_out():
-    told = probes({"base": [answer("base", HOSTILE)], "2b": [answer("2b", "x" * 10)]})
-    fences = [line for line in told.split("\n") if re.fullmatch(r"`{3,}(text)?", line)]
-    assert "``````text" in fences
-    opened = told.index("``````text")
-    closed = told.index("\n``````\n", opened + 1)
-    assert opened < told.index("<script>") < closed
-    assert "\x1b" not in told
-    assert "\u2028" not in told
-    assert told.count("## 1.") == 1
-    assert "**2b** · no code where code was asked" in told
-
-
-def test_a_recipe_without_probes_says_so():
-    assert "no set called `probes`" in probes({"base": [answer("base", "x", set_="own")]})
+    transfers = {name: {"value": -0.25} for name in many}
+    with_transfers = summarise(many, ["code"], {"own": {}}, transfers)
+    assert with_transfers["m0"]["backward_transfer"] == {"all": -0.25}
+    assert figures_of(with_transfers) == 8 + 4
+    assert figures_of(summarise(many, ["code"], sections, transfers)) == 8 + 4  # the gaps stay out
 
 
 def test_cells_and_numbers():
