@@ -103,7 +103,7 @@ def summary(found: list[Variation], reworded: list[Question], params: dict[str, 
         if part:
             parts.append(f"{len(part)} answers {told} ({rows} rows)")
         if part and rows < asked["rows"]:
-            parts.append(f"{asked['set']} has no more of the {asked['rows']} rows of {key}")
+            parts.append(f"fewer of {asked['set']} than the {asked['rows']} rows of {key}")
     same = Counter(each.variant for each in reworded if each.turns == each.row["messages"][:-1])
     parts += [f"{name} changes nothing in {count} rows" for name, count in same.items()]
     return "; ".join(parts) or "nothing to answer again"

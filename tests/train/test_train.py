@@ -72,7 +72,8 @@ def test_the_loss_is_that_of_the_answer_and_its_end_alone(tiny):
     rows = read_rows(Path("data/mix/2c/val.jsonl"))
     model = stack.load(Path("models/base"), Path("models/2c"), CPU)
     tokenizer = stack.load_tokenizer(Path("models/base"))
-    answers = answer.answer_all("2c", model, tokenizer, rows, limit=1, batch_size=8)
+    settings = {"max_new_tokens": 1, "batch_tokens": 512}
+    answers, _, _ = answer.answer_all("2c", model, tokenizer, rows, settings)
     nll = sum(one["reference_nll"] for one in answers)
     tokens = sum(one["reference_tokens"] for one in answers)
     last = [row for row in curve("2c") if row["split"] == "val"][-1]
