@@ -37,6 +37,7 @@ from stages.core.significance import (
     Estimate,
     Rows,
     Sampling,
+    average,
     mean,
     paired,
     total,
@@ -152,6 +153,13 @@ def _sections(stream: Stream, n: int, sampling: Sampling) -> tuple[Any, float, N
     return total(of), float(np.mean([0.06 - p for p in lost])), None
 
 
+def _overlapping(stream: Stream, n: int, sampling: Sampling) -> tuple[Any, float, None]:
+    """The mean of two sections: one of n rows, the other of half of the same rows."""
+    values, names = stream.normal(0.2, 0.3, n), list(range(n))
+    sections = [Rows(values[:size], names[:size]) for size in (n, n // 2)]
+    return average([paired(rows, sampling) for rows in sections], sections), 0.2, None
+
+
 def _recovery(base: float, on: float, own: float, exact: bool) -> Draw:
     """(own - on) / (base - on) over the same rows: pass/fail, or scores around these means."""
 
@@ -223,6 +231,7 @@ KINDS: dict[str, tuple[Draw, str, str]] = {
     "gap of shares": (_gap_of_shares(0.85, 0.7), NONE, NONE),
     "gap of shares, alike": (_gap_of_shares(0.8, 0.8), NONE, NONE),
     "mean of six sections": (_sections, NONE, NONE),
+    "mean of two sections, one half of the other": (_overlapping, NONE, NONE),
     "recovery of scores, 0.8": (_recovery(0.9, 0.4, 0.8, False), NONE, NONE),
     "recovery of scores, 0.2": (_recovery(0.9, 0.4, 0.5, False), NONE, NONE),
     "recovery of shares, 0.9": (_recovery(0.95, 0.15, 0.87, True), NONE, NONE),
