@@ -33,16 +33,8 @@ from typing import Any
 import numpy as np
 
 from stages.compare.forgetting import Lost, forgetting_and_recovery
-from stages.core.significance import (
-    Estimate,
-    Rows,
-    Sampling,
-    average,
-    mean,
-    paired,
-    total,
-    unpaired,
-)
+from stages.core.estimates import Estimate, average, total
+from stages.core.significance import Rows, Sampling, mean, paired, unpaired
 
 Stream = np.random.Generator
 # A sample of n rows, and how: the estimate (or low and high), the truth, rows for the percentile.
@@ -231,7 +223,7 @@ KINDS: dict[str, tuple[Draw, str, str]] = {
     "gap of shares": (_gap_of_shares(0.85, 0.7), NONE, NONE),
     "gap of shares, alike": (_gap_of_shares(0.8, 0.8), NONE, NONE),
     "mean of six sections": (_sections, NONE, NONE),
-    "mean of two sections, one half of the other": (_overlapping, NONE, NONE),
+    "mean of two, one inside the other": (_overlapping, NONE, NONE),
     "recovery of scores, 0.8": (_recovery(0.9, 0.4, 0.8, False), NONE, NONE),
     "recovery of scores, 0.2": (_recovery(0.9, 0.4, 0.5, False), NONE, NONE),
     "recovery of shares, 0.9": (_recovery(0.95, 0.15, 0.87, True), NONE, NONE),

@@ -119,7 +119,7 @@ def main() -> None:
         print("\n" + "\n".join(text for name, text in MEASURES.items() if name in told) + "\n")
         print(summary_table(summary))
     if lines := list(words(params)):
-        print("\nprimary metrics: delta [interval], corrected for the number of tests\n")
+        print("\nprimary metrics: delta [interval], corrected for their number (Holm)\n")
         print("\n".join(lines))
     if told := [name for name, value in alarms.items() if value]:
         print(f"\nwarning: {', '.join(told)}; see the top of metrics/report.md")

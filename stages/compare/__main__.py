@@ -66,7 +66,8 @@ def compare(
     scores:   self, on, base -> row id -> Score
     base_set: the set that the base is good at: `all` is over its sections that have a primary key
     Returns: sections, all (see `forgetting_and_recovery`), gap (see `gaps`), where there are any.
-    p_holm is p corrected for the number of all tests of this model against the same other one.
+    p_holm is p corrected for the number of tests of this model against the same other one: a
+    primary metric's for those of the sections' primary metrics, another one's for all the others.
     """
     on_base = names["on"] == names["base"]
     told: dict[str, Any] = {"model": names["self"], "on": names["on"], "base": names["base"]}
@@ -100,9 +101,16 @@ def compare(
             if asked["set"] == base_set:
                 of_base_set[name] = of_primary
         told["sections"][name] = found
-    every = [key for of in told["sections"].values() for key in of["keys"].values()]
-    for side in ("on",) if on_base else ("on", "base"):
-        correct(key[side] for key in every if side in key)
+    # Few questions are asked beforehand, the primary ones: the many others must not drown them.
+    for primary in (True, False):
+        family = [
+            found
+            for name, of in told["sections"].items()
+            for key, found in of["keys"].items()
+            if (key == sections[name].get("primary")) is primary
+        ]
+        for side in ("on",) if on_base else ("on", "base"):
+            correct(found[side] for found in family if side in found)
     if found_gaps := gaps(metrics["self"], scores["self"], sections, settings):
         told["gap"] = found_gaps
     if of_base_set:

@@ -7,16 +7,9 @@ Source: forgetting as the loss against an earlier model on the same rows is that
 
 from typing import Any, NamedTuple
 
+from stages.core.estimates import Estimate, average, correlation, share
 from stages.core.pairing import Scores, differences, having, span
-from stages.core.significance import (
-    Estimate,
-    Rows,
-    Sampling,
-    average,
-    correlation,
-    paired,
-    share,
-)
+from stages.core.significance import Rows, Sampling, paired
 
 
 class Lost(NamedTuple):

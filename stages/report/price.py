@@ -71,4 +71,4 @@ def section(prices: dict[str, dict[str, Any]], confidence: float) -> list[str]:
         )  # fmt: skip
     told = HOW_TO_READ.format(first["metric"], escape(first["section"]))
     head = ["adapter", "gain on that", "cost of a point", "gain on the base", "cost by the chain"]
-    return ["### What a point cost", "", *told.split("\n"), *table(head, rows)]
+    return ["## What a point cost", "", *told.split("\n"), *table(head, rows)]

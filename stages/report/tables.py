@@ -16,8 +16,9 @@ HOW_TO_READ = """\
 - ↑ higher is better, ↓ lower is. Definitions, ranges and sources: `docs/metrics.md`.
 - Every difference is positive when better, over the same rows, with its interval and p.
   **better**, **worse**, **lost**, **gained**: shown, which asks for two things, that the interval
-  does not hold 0 and that p is small after Holm's correction for all tests of one model against
-  the same other one. `not shown`: these rows cannot tell the difference from none. That is not the
+  does not hold 0 and that p is small after Holm's correction for the tests of one model against
+  the same other one: the sections' primary metrics together, and all other metrics together.
+  `not shown`: these rows cannot tell the difference from none. That is not the
   same as no difference: the interval says how large it may still be. Means of several sections
   (forgetting in all, backward transfer) have no p: there the interval alone decides.
 - p, as corrected: McNemar's exact test for scores of 0 or 1, sign flips for others, Student's t

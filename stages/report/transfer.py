@@ -13,9 +13,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stages.core.draw import train_sample
+from stages.core.estimates import Estimate, average, total
 from stages.core.pairing import Scores, differences, having, section_rows, span
 from stages.core.rounding import rounded
-from stages.core.significance import Estimate, Rows, Sampling, average, paired, total
+from stages.core.significance import Rows, Sampling, paired
 from stages.report.markdown import counted, escape, table
 
 

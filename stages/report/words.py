@@ -99,7 +99,7 @@ def in_words(
     level = f"{100 * confidence:g}"
     about = (
         f"By the primary metric of each section; better and worse where the interval ({level} %) "
-        "holds no 0 and p, corrected for the number of tests, is small. Not shown is not the same "
+        "holds no 0 and p, corrected for their number, is small. Not shown is not the same "
         "as equal."
     )
     return ["## In words", "", about, "", *lines, ""]

@@ -7,7 +7,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from stages.core.significance import Estimate, Rows
+from stages.core.estimates import Estimate
+from stages.core.significance import Rows
 
 ROOT = Path(__file__).resolve().parents[2]
 

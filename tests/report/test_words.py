@@ -1,5 +1,6 @@
 """The report says in words what changed, and what these rows cannot show."""
 
+from stages.report.tables import changes_table
 from stages.report.words import changes, in_words
 
 SECTIONS = {
@@ -62,3 +63,11 @@ def test_what_came_back_is_told_as_a_share_of_what_was_lost():
 
 def test_without_adapters_there_is_nothing_to_say():
     assert in_words(SECTIONS, {}, 0.95) == []
+
+
+def test_a_figure_of_all_rows_together_is_not_said_to_be_tested():
+    told = {"value": 2.0, "on": {"value": 9.0, "delta": 7.0, "n": 0}}
+    section = {"n": 9, "groups": 9, "keys": {"perplexity": told}}
+    found = {"on": "base", "base": "base", "sections": {"own": section}}
+    rows = changes_table({"own": {"metrics": ["perplexity"]}}, found, 0.95)
+    assert rows[2].endswith("| 2.000 | +7.000 (not tested: a figure of all rows together) |")
