@@ -78,6 +78,7 @@ def main() -> None:
     args.judgements.mkdir(parents=True, exist_ok=True)
     judge = params["judge"]
     if not is_on(judge):
+        write_rows(args.judgements / "verdicts.jsonl", [])
         write_json(args.costs, {})
         write_json(args.judge, {})
         entry.say("judge", "switched off: judge names no teachers, no pairs or no rows")

@@ -34,7 +34,8 @@ def test_switched_off_it_writes_empty_files_and_loads_no_client(judging, root):
     assert done.stdout == "judge: switched off: judge names no teachers, no pairs or no rows\n"
     assert json.loads(Path("judge.json").read_text()) == {}
     assert judging.costs() == {}
-    assert list(Path("data/judgements").iterdir()) == []
+    assert [path.name for path in Path("data/judgements").iterdir()] == ["verdicts.jsonl"]
+    assert Path("data/judgements/verdicts.jsonl").read_text() == ""
     assert not judging.journal.exists()
 
 
