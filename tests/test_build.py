@@ -48,6 +48,8 @@ runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 # What every stage may read: its parameters (dvc.yaml lists the sections) and the two packages'
 # own files, which hold no logic.
 UNIVERSAL = ("params.yaml", "stages/__init__.py", "stages/core/__init__.py")
+# They gather what all models have, and take a second.
+OF_ALL_MODELS = ("ablate", "profile", "drift", "judge", "report")
 # The journal is outside the graph by design.
 APART = (".cache", ".git", ".dvc")
 
@@ -138,8 +140,9 @@ def first(project: Project) -> dict[str, dict[str, list[str]]]:
 
 def test_every_stage_opens_what_dvc_yaml_lists(project: Project, first: dict[str, Any]):
     lock = read_yaml(project.folder / "dvc.lock")["stages"]
-    # Ten by themselves; mix, train and compare for 2 adapters; answer and evaluate for 3 models.
-    assert len(first) == 10 + 3 * 2 + 2 * 3
+    # Fourteen by themselves; mix, train, compare and price for 2 adapters; answer, vary, layers and
+    # evaluate for 3 models.
+    assert len(first) == 14 + 4 * 2 + 4 * 3
     assert first.keys() == lock.keys()
     for stage, opened in first.items():
         deps = [dep["path"] for dep in lock[stage]["deps"]]
@@ -190,9 +193,8 @@ def test_the_learning_rate_of_2c_reruns_2c_and_nothing_of_base_and_2b(
     project.params["adapters"]["m2c"]["sft"]["learning_rate"] *= 2
     ran = set(project.build())
     assert {"check", "train@m2c"} <= ran
-    assert ran <= {
-        *("check", "train@m2c", "answer@m2c", "evaluate@m2c", "compare@m2c", "select", "report"),
-    }
+    of_2c = ("train", "answer", "vary", "layers", "evaluate", "compare", "price")
+    assert ran <= {"check", "select", *OF_ALL_MODELS, *(f"{stage}@m2c" for stage in of_2c)}
 
 
 def test_a_third_adapter_is_an_edit_of_params_yaml_alone(project: Project, first: dict[str, Any]):
@@ -201,12 +203,10 @@ def test_a_third_adapter_is_an_edit_of_params_yaml_alone(project: Project, first
     adapters["m3b"] = adapters["m2b"] | {"name": "3b", "on": "base"}
     models |= {"m2d": {"name": "2d"}, "m3b": {"name": "3b"}}
     ran = set(project.build())
-    new = {"mix", "train", "answer", "evaluate", "compare"}
+    new = {"mix", "train", "answer", "vary", "layers", "evaluate", "compare", "price"}
     assert {f"{stage}@{key}" for stage in new for key in ("m2d", "m3b")} <= ran
-    assert ran <= {f"{stage}@{key}" for stage in new for key in ("m2d", "m3b")} | {
-        "check",
-        "report",
-    }
+    of_both = {f"{stage}@{key}" for stage in new for key in ("m2d", "m3b")}
+    assert ran <= of_both | {"check", *OF_ALL_MODELS}
     chain = json.loads((project.folder / "models/2d/manifest.json").read_text())["chain"]
     assert chain == ["base", "2b", "2c", "2d"]
     shown = json.loads(project.dvc("metrics", "show", "--json"))[""]["data"]
@@ -261,7 +261,7 @@ def test_a_build_is_shared_through_a_remote(project: Project, first: dict[str, A
             shutil.rmtree(clone / name)
         printed = project.dvc("repro", "--pull")
         ran = [line.split("'")[1] for line in printed.splitlines() if "Running stage" in line]
-        assert {stage.partition("@")[0] for stage in ran} == {"compare", "report"}
+        assert {stage.partition("@")[0] for stage in ran} == {"compare", *OF_ALL_MODELS}
         assert printed.count("is cached - skipping run") > 10
     finally:
         project.folder = here
