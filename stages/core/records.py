@@ -45,6 +45,7 @@ class Example(TypedDict):
     id:       digest of the messages
     skill:    what it exercises; metrics have a section for a skill
     group:    what stays on one side of a split as a whole
+    source:   the name of its source in params.yaml
     cases:    for code that can be run (optional)
     keywords: as in Seed (optional)
     """
@@ -52,6 +53,7 @@ class Example(TypedDict):
     id: str
     skill: str
     group: str
+    source: str
     messages: list[Message]
     cases: NotRequired[list[Case]]
     keywords: NotRequired[dict[str, list[str]]]
@@ -126,6 +128,7 @@ class Row(TypedDict):
                 that is answered on purpose, in data/test.jsonl, is of <set>_train
     skill:      as in Example
     group:      as in Example
+    source:     whom it comes from: a source of params.yaml, or the teacher who wrote it
     request:    the request it came from (absent where there was none)
     record:     the checked record (absent where there was none)
     operations: what was done to the raw text to get the record; empty when nothing was
@@ -136,6 +139,7 @@ class Row(TypedDict):
     id: str
     skill: str
     group: str
+    source: str
     messages: list[Message]
     set: NotRequired[str]
     request: NotRequired[str]

@@ -30,7 +30,7 @@ PARAMS = (
 
 def main() -> None:
     """Read, match, score, write."""
-    paths = "--answers", "--base", "--variations", "--test", "--schema"
+    paths = "--answers", "--base", "--variations", "--test", "--schema", "--verdicts"
     outs = "--metrics", "--scores", "--variation-scores"
     args = entry.flags(__doc__, *paths, *outs, names=("--name",))
     params = load(PARAMS)

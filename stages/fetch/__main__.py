@@ -1,7 +1,8 @@
 """Fetch every source of the recipe.
 
 Reads:   the recipe's sources/ (--files), params.yaml; the marker of `check` (--checked)
-Writes:  <sources>/<name>.jsonl, seeds or examples; an empty file for a source that is switched off
+Writes:  <sources>/<name>.jsonl, seeds or examples; an empty file for a source that is switched off;
+         metrics/sources.json (--metrics): rows of each, and what became of cells that say nothing
 Network: the hub, for sources of kind hub
 """
 
@@ -12,9 +13,11 @@ from typing import Any
 from stages.core import entry
 from stages.core.errors import ConfigError, Fault, UserError
 from stages.core.holdout import side
-from stages.core.jsonl import write_rows
+from stages.core.jsonl import write_json, write_rows
 from stages.core.params import load, read_yaml
-from stages.fetch import bank, shapes, skills, tables
+from stages.core.spelling import spelled
+from stages.core.tables import Table
+from stages.fetch import bank, nulls, shapes, skills, tables
 
 PARAMS = ("sources", "sets", "seed.data")
 
@@ -36,6 +39,13 @@ def held_out_by(
     return lambda group: side(group, seed, spec["val"], spec["test"]) != "train"
 
 
+def table_of(source: dict[str, Any], where: str, files: Path, seed: int) -> Table:
+    """Return the table that a source's rows are made from."""
+    if source["kind"] == "bank":
+        return bank.table(read_yaml(files / source["file"]), source["rows"], seed)
+    return tables.read(source, where, files, seed)
+
+
 def composed(
     source: dict[str, Any], sets: dict[str, Any], where: str, files: Path, seed: int
 ) -> list[dict[str, Any]]:
@@ -55,15 +65,20 @@ def composed(
 
 
 def rows_of(
-    source: dict[str, Any], sets: dict[str, Any], where: str, files: Path, seed: int
-) -> list[dict[str, Any]]:
-    """Return the seeds or examples of one source, each once.
+    name: str, source: dict[str, Any], sets: dict[str, Any], files: Path, seed: int
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Return the seeds or examples of one source, each once, and what became of its table.
 
-    where: the source's key, for messages
     Raises: ConfigError or InputError; the readers say which.
     """
-    if source["kind"] in ("file", "hub", "emoji"):
-        rows = shapes.shaped(tables.read(source, where, files, seed), source, where, seed)
+    where, told = f"params.yaml: sources.{name}", {}
+    if source["kind"] in ("file", "hub", "emoji") or "examples" in source:
+        table = table_of(source, where, files, seed)
+        if "normalise" in source:
+            table, told["normalised"] = spelled(table, source["normalise"])
+        if "nulls" in source:
+            table, told["nulls"] = nulls.settled(table, source["nulls"], where)
+        rows = shapes.shaped(table, source, where, seed)
     else:
         rows = composed(source, sets, where, files, seed)
     if not rows:
@@ -72,22 +87,25 @@ def rows_of(
     first: dict[str, dict[str, Any]] = {}
     for row in rows:
         first.setdefault(row["id"], row)
-    return list(first.values())
+    for row in first.values():
+        if "messages" in row:
+            row["source"] = name
+    return list(first.values()), {"rows": len(first), **told}
 
 
 def main() -> None:
     """Fetch all sources, then write them: a fault leaves what was there before."""
-    paths = entry.flags(__doc__, "--checked", "--files", "--sources")
+    paths = entry.flags(__doc__, "--checked", "--files", "--sources", "--metrics")
     params = load(PARAMS)
     fetched: dict[str, list[dict[str, Any]]] = {}
+    told: dict[str, dict[str, Any]] = {}
     faults: list[Fault] = []
     for name, source in params["sources"].items():
-        where = f"params.yaml: sources.{name}"
         try:
-            fetched[name] = (
-                rows_of(source, params["sets"], where, paths.files, params["seed"]["data"])
+            fetched[name], told[name] = (
+                rows_of(name, source, params["sets"], paths.files, params["seed"]["data"])
                 if source
-                else []
+                else ([], {"rows": 0})
             )
         except UserError as error:
             faults.extend(error.faults)
@@ -95,6 +113,7 @@ def main() -> None:
         raise UserError(*faults)
     for name, rows in fetched.items():
         write_rows(paths.sources / f"{name}.jsonl", rows)
+    write_json(paths.metrics, told)
     for file in paths.sources.glob("*.jsonl"):
         if file.stem not in fetched:
             file.unlink()

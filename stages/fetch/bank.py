@@ -32,6 +32,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from stages.core.digest import digest
+from stages.core.tables import Table
 
 Bank = dict[str, Any]
 
@@ -146,6 +147,11 @@ def seeds(bank: Bank, rows: int, seed: int) -> Iterator[dict[str, Any]]:
             raise ValueError(f"the bank holds {len(seen)} different texts, asked for {rows}")
         seen.add(text)
         yield _seed(bank, group, kind, text, slots, rng)
+
+
+def table(bank: Bank, rows: int, seed: int) -> Table:
+    """Compose a table of `rows` texts, a column for the text, for each slot and each truth."""
+    raise NotImplementedError
 
 
 def _seed(

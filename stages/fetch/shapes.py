@@ -8,6 +8,7 @@ from stages.core.digest import digest
 from stages.core.errors import ConfigError, Fault, InputError
 from stages.core.holdout import position
 from stages.core.tables import Table
+from stages.fetch.conversations import as_conversations
 
 TEXT = {"type": "string", "minLength": 1}
 KEYWORDS = {
@@ -68,6 +69,8 @@ def shaped(table: Table, source: dict[str, Any], where: str, seed: int) -> list[
     Raises: ConfigError naming every column that the table lacks; InputError naming every row
     (the first ten) that is neither a seed nor an example.
     """
+    if "conversations" in source:
+        return as_conversations(table, source["conversations"], source.get("group"), where)
     if "fields" not in source and "examples" not in source:
         return as_they_are(table)
     columns = set(table[0][1])

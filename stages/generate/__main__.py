@@ -1,6 +1,7 @@
 """Ask the teachers what the reply journal does not hold yet, and write all replies from it.
 
-Reads:   data/requests.jsonl, data/truth.jsonl (the offline teacher's answers), the journal
+Reads:   data/requests.jsonl, data/truth.jsonl (the offline teacher's answers), the journal, the
+         replies that the recipe ships (--shipped)
 Writes:  data/replies.jsonl, metrics/costs/generate.json, the journal
 Network: the teachers' base_url, only for what the journal lacks
 
@@ -37,7 +38,9 @@ PARAMS = (
 
 def main() -> None:
     """Generate."""
-    args = entry.flags(__doc__, "--requests", "--truth", "--schema", "--replies", "--costs")
+    args = entry.flags(
+        __doc__, "--requests", "--truth", "--schema", "--shipped", "--replies", "--costs"
+    )
     params = load(PARAMS)
     account, tally = Account(), Counter()
     with spending(args.costs) as costs, closing(Journal(location())) as journal:

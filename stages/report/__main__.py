@@ -1,7 +1,8 @@
 """Write the summary, the report, the probes side by side, and the curves of all models.
 
-Reads:   metrics/{data,splits,diversity,ablation,profile,layers,judge}.json,
+Reads:   metrics/{data,sources,splits,diversity,ablation,profile,layers,judge}.json,
          metrics/{models,comparison,curves,costs}/, data/answers/, data/scores/, the recipe's noise
+         and verdicts
 Writes:  metrics/summary.json, metrics/report.md, metrics/probes.md, metrics/{curves,scores}.csv
 Network: none
 """
@@ -32,6 +33,7 @@ PARAMS = (
     "seed",
     "evaluate.probes",
     "evaluate.headline",
+    "evaluate.table",
     "evaluate.sections",
     "compare",
 )
@@ -73,6 +75,7 @@ def main() -> None:
     """Read by the names of params.yaml, in its order; write."""
     paths = "--data", "--diversity", "--splits", "--models", "--comparison", "--curves", "--costs"
     paths += "--ablation", "--profile", "--layers", "--judge", "--noise", "--answers", "--scores"
+    paths += "--origins", "--verdicts"
     paths += "--summary", "--report", "--probes", "--all-curves", "--all-scores"
     args = entry.flags(__doc__, *paths)
     params = load(PARAMS)
