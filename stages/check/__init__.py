@@ -3,18 +3,19 @@
     params.yaml ── shape ─┬─ meaning ──┐  names, shares, sections
         (JSON Schema)     ├─ scoring   │               metrics, and what they need
                           ├─ teachers  │
+                          ├─ choices   │               which base: one of several
                           ├─ chains    ├── faults      adapters: modes, knobs of LoRA
                           ├─ training  │               the trainer's keys, device, launch
                           ├─ judging   │               who judges what; what a point is of
                           ├─ layers    │               prompts whose layers are looked at
                           └─ variations┘               wordings of the prompt, attributes
-    recipes/<name>/ ──────── files ────┘
+    recipes/<name>/ ──────── files ────┘  banks, given rows, nulls, replies, verdicts
 
 `faults` and `notices` (what is worth a word and no fault) are what both the stage `check` and
 `tunegraph check` tell.
 """
 
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +29,16 @@ def faults(file: Path, recipe: Path) -> list[Fault]:
     recipe: the recipe's folder
     """
     from stages.check.files import check_files
-    from stages.core.params import read_yaml
+    from stages.core.params import PATH, read_yaml
 
     try:
         params = read_yaml(file)
     except UserError as error:
         return list(error.faults)
     found, sound = faults_of(params, str(file))
-    found += check_files(sound, recipe)
+    for fault in check_files(sound, recipe):
+        key = fault.where.removeprefix(f"{PATH}: ")
+        found.append(fault if key == fault.where else replace(fault, where=f"{file}: {key}"))
     # Whoever wrote a message may have quoted what is a key in the wrong place.
     return list(dict.fromkeys(map(without_keys, found)))
 
@@ -43,6 +46,7 @@ def faults(file: Path, recipe: Path) -> list[Fault]:
 def faults_of(params: Any, file: str = "params.yaml") -> tuple[list[Fault], dict[str, Any]]:
     """Return the faults of parameters, and the parameters without what has the wrong shape."""
     from stages.check.chains import check_chains
+    from stages.check.choices import check_choices
     from stages.check.judging import check_judging
     from stages.check.layers import check_layers
     from stages.check.meaning import check_meaning
@@ -56,8 +60,8 @@ def faults_of(params: Any, file: str = "params.yaml") -> tuple[list[Fault], dict
     shape, sound = check_shape(params, file)
     told = {fault.where for fault in shape}
     # What has the wrong shape is taken out, and must not be told again as missing.
-    checks = (check_meaning, check_teachers, check_rows, check_chains, check_training)
-    checks += (check_scoring, check_judging, check_layers, check_variations)
+    checks = (check_meaning, check_teachers, check_rows, check_choices, check_chains)
+    checks += (check_training, check_scoring, check_judging, check_layers, check_variations)
     meant = [fault for check in checks for fault in check(sound, file)]
     return [*shape, *(fault for fault in meant if fault.where not in told)], sound
 

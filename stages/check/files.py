@@ -5,18 +5,26 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from jinja2 import TemplateError
+
+from stages.check.banks import check_bank
+from stages.check.given import MADE, check_given, check_truths
 from stages.check.judging import check_template as check_judge_template
 from stages.check.meaning import Params, section, unknown
+from stages.check.nulls import check_nulls
+from stages.check.replies import check_replies
 from stages.check.variations import check_fields
-from stages.core import templates
+from stages.check.verdicts import check_verdicts
+from stages.core import grammar, templates
 from stages.core.errors import Fault, UserError
 from stages.core.jsonl import read_json, read_rows
+from stages.core.nulls import column_of
 from stages.core.params import read_yaml
 from stages.core.pasting import read_pasted
 from stages.core.proof import Refused
 from stages.core.proof.check import alias_faults
 from stages.core.proof.schema import Schema, compiled
-from stages.core.tables import read_table
+from stages.core.tables import Table, read_table
 
 # What the `emoji` source's table holds (stages/fetch/tables.py).
 EMOJI_COLUMNS = {"emoji", "name", "base", "status"}
@@ -40,12 +48,16 @@ def missing(path: Path, key: str) -> list[Fault]:
     return [Fault(str(path), "there is no such file", f"the file that {key} names")]
 
 
-def check_sources(params: Params, recipe: Path) -> tuple[list[Fault], dict[str, set[str] | None]]:
+def check_sources(
+    params: Params, recipe: Path
+) -> tuple[list[Fault], dict[str, set[str] | None], dict[str, Table]]:
     """Read what the recipe ships of each source.
 
-    Returns: the faults, and the variables that each source's seeds have (None: not known here)
+    Returns: the faults, the variables that each source's seeds have (None: not known here), and the
+    rows of those that are seeds or examples as they stand
     """
     faults: list[Fault] = []
+    given: dict[str, Table] = {}
     fields: dict[str, set[str] | None] = {}
     for name, source in section(params, "sources").items():
         fields[name] = None
@@ -58,32 +70,51 @@ def check_sources(params: Params, recipe: Path) -> tuple[list[Fault], dict[str, 
             if lacking := missing(path, f"{where}.{'bank' if kind == 'skills' else 'file'}"):
                 faults += lacking
                 continue
-            if kind == "bank":
-                bank = told(lambda path=path: read_yaml(path), faults)
-                if not isinstance(bank, dict) or "field" not in bank:
-                    faults += [Fault(str(path), "no key `field`", "a bank (stages/fetch/bank.py)")]
+            if kind in ("bank", "skills"):
+                asked = {"judged": kind == "skills", "table": "examples" in source}
+                bank = told(lambda path=path: read_yaml(path), wrong := [])
+                if not wrong:
+                    wrong, bank = check_bank(bank, path, **asked)
+                faults += [fault for fault in wrong if fault not in faults]  # one bank for several
+                if bank is None:
                     continue
-                fields[name] = {bank["field"]}
+                if kind == "bank":
+                    fields[name] = {bank["field"]}
+                    columns = grammar.columns(bank)
             elif kind == "file":
                 table = told(lambda path=path: read_table(path), faults)
                 if table is None:
                     continue
-                columns = set(table[0][1])
-                if isinstance(own := table[0][1].get("fields"), dict):
-                    fields[name] = set(own)
+                faults += check_given(source, table)
+                faults += check_nulls(source, table, where)
+                columns = {
+                    name for _, row in (table if "nulls" in source else table[:1]) for name in row
+                }
+                if not MADE & source.keys():
+                    given[name] = table
+                    if isinstance(own := table[0][1].get("fields"), dict):
+                        fields[name] = set(own)
         if "fields" in source:
             fields[name] = set(source["fields"])
         faults += check_columns(source, columns, where)
-    return faults, fields
+    return faults, fields, given
 
 
 def check_columns(source: Params, columns: set[str] | None, where: str) -> Iterator[Fault]:
     """Hold that what a source makes of a table's columns asks for columns that there are."""
     faults: list[Fault] = []
+    columns = columns and {*columns, RECORD}
     asked = [
         (f"{where}.fields.{name}", column) for name, column in source.get("fields", {}).items()
     ]
     asked += [(f"{where}.group", source["group"])] if source.get("group") else []
+    if chat := source.get("conversations"):
+        place = f"{where}.conversations"
+        asked += [(f"{place}.column", chat["column"])] if "column" in chat else []
+        text = chat.get("skill", "")
+        if told(lambda: templates.parse(text, f"{place}.skill"), faults):
+            names = templates.variables(text) - {"turns"}
+            asked += [(f"{place}.skill", name) for name in sorted(names)]
     for at, entry in enumerate(source.get("examples", [])):
         for key in ("system", "instruction", "answer"):
             texts = entry.get(key, [])
@@ -91,6 +122,9 @@ def check_columns(source: Params, columns: set[str] | None, where: str) -> Itera
             for text in [texts] if isinstance(texts, str) else texts:
                 if told(lambda text=text, place=place: templates.parse(text, place), faults):
                     asked += [(place, name) for name in sorted(templates.variables(text))]
+        for key, named in entry.get("keywords", {}).items():
+            place = f"{where}.examples[{at}].keywords.{key}"
+            asked += [(place, column_of(name, columns or ())) for name in named]
     yield from faults
     if columns is not None:
         for place, column in asked:
@@ -108,8 +142,24 @@ def check_template(path: Path, key: str, known: set[str] | None) -> list[Fault]:
     if not text.strip():
         return [Fault(str(path), "is empty", f"the template that {key} names")]
     for name in sorted(templates.variables(text)) if known is not None else ():
-        faults += unknown(str(path), name, known, "variable", "use a field of prompt.source")
+        where = f"{path}:{templates.line_of(name, text)}"
+        faults += unknown(where, name, known, "variable", "use a field of prompt.source")
     return faults
+
+
+def check_record(recipe: Path, name: str | None, schema: Schema) -> list[Fault]:
+    """Hold that the answer takes only keys of the record that the schema has."""
+    if name is None or not schema.closed or not (path := recipe / name).is_file():
+        return []
+    try:
+        named = templates.keys_of(RECORD, templates.read(path))
+    except (UserError, TemplateError):
+        return []  # told already
+    return [
+        fault
+        for line, key in named
+        for fault in unknown(f"{path}:{line}", key, schema.names, "key of the record")
+    ]
 
 
 def check_schema(path: Path) -> tuple[list[Fault], Schema | None]:
@@ -182,7 +232,7 @@ def check_files(params: Params, recipe: Path) -> list[Fault]:
     """Return what is wrong with a recipe's files, for parameters of a sound shape."""
     if not recipe.is_dir():
         return [Fault(str(recipe), "there is no such recipe", then="tunegraph recipe list")]
-    faults, fields = check_sources(params, recipe)
+    faults, fields, given = check_sources(params, recipe)
     prompt, validate = section(params, "prompt"), section(params, "validate")
     known = fields.get(prompt.get("source"))
     templates_of = (
@@ -198,12 +248,16 @@ def check_files(params: Params, recipe: Path) -> list[Fault]:
     if "schema" in validate:
         wrong, schema = check_schema(recipe / validate["schema"])
         faults += wrong
+    faults += check_truths(params, given, schema)
     if schema:
+        faults += check_record(recipe, validate.get("answer"), schema)
         aliases = validate.get("aliases", {})
         faults += alias_faults(aliases, schema, "params.yaml: validate.aliases")
         faults += check_fields(params, schema)
     faults += check_overrides(recipe / "overrides.jsonl", schema)
     faults += check_noise(recipe / "noise.json")
+    faults += check_replies(recipe / "replies.jsonl")
+    faults += check_verdicts(recipe / "verdicts.jsonl")
     for key, entry in section(params, "transcripts").items():
         if "file" in entry:
             path = recipe / entry["file"]

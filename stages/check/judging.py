@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from stages.check.meaning import Params, located, names, samples, section, unknown
+from stages.check.meaning import Params, located, names, samples, scored_sets, section, unknown
 from stages.check.teachers import check_budget, check_names, check_secrets
 from stages.core import templates
 from stages.core.errors import Fault, UserError
@@ -48,7 +48,7 @@ def check_set(params: Params) -> Iterator[Fault]:
     found = unknown("judge.set", name, sets, "set")
     yield from found
     sections = section(params, "evaluate.sections")
-    scored = [entry for entry in sections.values() if entry.get("set") == name]
+    scored = [entry for entry in sections.values() if scored_sets(entry) == (name,)]
     compared = [each for each in scored if each.get("primary") and not undirected(each)]
     if not found and sections and not compared:
         what = f"no section of the set {name!r} has a primary metric with a better direction"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from stages.check.meaning import Params, located, samples, section, unknown
 from stages.core.errors import Fault
 
-LEAST = 4  # debiased CKA is a ratio of sums over n - 3
+LEAST = 2  # how alike prompts are takes two; CKA, which takes four, is left out below that
 
 
 def of_layers(params: Params) -> Iterator[Fault]:
@@ -15,8 +15,8 @@ def of_layers(params: Params) -> Iterator[Fault]:
     if not rows:
         return
     if rows < LEAST:
-        what = f"{rows} prompts are too few to compare layers by CKA"
-        yield Fault("layers.rows", what, f"{LEAST} or more; 0 switches it off")
+        what = "one prompt is too few: how alike a model sees prompts takes two"
+        yield Fault("layers.rows", what, f"{LEAST} or more, 4 for CKA; 0 switches it off")
     if not sets:
         return  # which was told already
     yield from unknown("layers.set", name, {*sets, *samples(params)}, "set")

@@ -10,6 +10,7 @@ from typing import Any
 
 from stages.core.draw import train_sample
 from stages.core.errors import Fault
+from stages.core.sections import sets_of
 
 Params = dict[str, Any]
 
@@ -116,18 +117,23 @@ def check_stack(params: Params) -> Iterator[Fault]:
 
 def is_of_seeds(source: Params) -> bool:
     """Tell whether a source surely holds seeds (a file without ROWS may hold either)."""
-    return source.get("kind") == "bank" or "fields" in source
+    return (source.get("kind") == "bank" and "examples" not in source) or "fields" in source
 
 
 def is_of_examples(source: Params) -> bool:
     """Tell whether a source surely holds examples."""
-    return source.get("kind") == "skills" or "examples" in source
+    return source.get("kind") == "skills" or bool({"examples", "conversations"} & source.keys())
 
 
 def samples(params: Params) -> dict[str, str]:
     """Return name of a sample of training rows, as a set -> the set that it is taken from."""
     sets = section(params, "sets").items()
     return {train_sample(name): name for name, entry in sets if entry.get("train_sample")}
+
+
+def scored_sets(entry: Params) -> tuple[str, ...]:
+    """Return the sets of a section of the metrics; none where it does not say (told already)."""
+    return sets_of(entry) if "set" in entry else ()
 
 
 def check_sources(params: Params) -> Iterator[Fault]:
@@ -167,10 +173,12 @@ def check_sources(params: Params) -> Iterator[Fault]:
             yield from unknown(f"adapters.{key}.mix.{name}", name, sets, "set")
     scored = {*sets, *samples(params)}
     for name, entry in section(params, "evaluate.sections").items():
-        where, asked = f"evaluate.sections.{name}.set", entry.get("set")
-        whole = next((each for each in sets if train_sample(each) == asked), None)
-        then = f"write train_sample: 40 at sets.{whole}" if whole else ""
-        yield from unknown(where, asked, scored, "set", then)
+        listed = isinstance(entry.get("set"), list)
+        for at, asked in enumerate(scored_sets(entry)):
+            where = f"evaluate.sections.{name}.set" + (f"[{at}]" if listed else "")
+            whole = next((each for each in sets if train_sample(each) == asked), None)
+            then = f"write train_sample: 40 at sets.{whole}" if whole else ""
+            yield from unknown(where, asked, scored, "set", then)
 
 
 def check_splits(params: Params) -> Iterator[Fault]:
@@ -180,8 +188,9 @@ def check_splits(params: Params) -> Iterator[Fault]:
     for key, entry in section(params, "adapters").items():
         trained |= dict.fromkeys(entry.get("mix", {}), f"adapters.{key}.mix")
     scored = {
-        entry.get("set"): f"evaluate.sections.{name}"
+        asked: f"evaluate.sections.{name}"
         for name, entry in section(params, "evaluate.sections").items()
+        for asked in scored_sets(entry)
     }
     for name, entry in sets.items():
         where, ids = f"sets.{name}", entry.get("ids", {})

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from stages.check.meaning import Params, located, samples, section
+from stages.check.meaning import Params, located, samples, scored_sets, section
 from stages.core.errors import Fault
 
 # How an entry of a mix says how many rows it wants.
@@ -20,8 +20,14 @@ def check_samples(params: Params) -> Iterator[Fault]:
         if "ids" not in entry and abs(entry.get("val", 0) + entry.get("test", 0) - 1) < 1e-9:
             yield Fault(where, "val and test leave no training rows", "0, or leave it out")
     sections = section(params, "evaluate.sections")
+    for name, entry in sections.items():
+        asked = scored_sets(entry)
+        if (trained := taken.keys() & {*asked}) and trained != {*asked}:
+            what = f"holds training rows ({', '.join(sorted(trained))}) and test rows together"
+            where, then = f"evaluate.sections.{name}.set", "write a section for each of the two"
+            yield Fault(where, what, "rows that were trained on, or rows that were not", then)
     for at, name in enumerate(section(params, "evaluate").get("headline", [])):
-        if sections.get(name, {}).get("set") in taken:
+        if taken.keys() & {*scored_sets(sections.get(name, {}))}:
             what = f"the section {name!r} is of training rows"
             expected = "a section of test rows: forgetting and recovery are theirs"
             yield Fault(f"evaluate.headline[{at}]", what, expected)

@@ -6,11 +6,20 @@ from stages.check.meaning import Params, located, section, unknown
 from stages.core.errors import Fault
 from stages.core.scores import KEYS
 
+# What py3langid tells apart: its labels, which take half a CPU-second to read from its model.
+CODES = (
+    "ace af am an ar ary arz as az ba bcl be bg bn br bs ca crh cs cy da de dz el en eo es et eu "
+    "ext fa fi fo fr fuv fy ga gcf gcr gd gl gom grc gu gug guw ha hbo he hi hr ht hu hy id ig is "
+    "it ja jv ka kab kik kk km kn ko ku ky la lb lg lij ln lo lt ltg lv mg mk ml mn mr ms mt my ne "
+    "nl nn no nso oc om or pa pcm pl ps pt qu ro ru rw sa sdh se si sk sl sn so sq sr st sv sw ta "
+    "te tg th tk tl tr tt ug uk ur uz uzs vec vi vo wa wuu xh yo yue zh zu zxx"
+)
+LANGUAGES = CODES.split()
 ALL = "all"  # beside the sections in metrics/comparison and summary.json
 
 
 def check_scoring(params: Params, file: str = "params.yaml") -> list[Fault]:
-    """Return what is wrong with `evaluate.sections` and `evaluate.headline`."""
+    """Return what is wrong with `evaluate.sections`, `evaluate.table`, `evaluate.headline`."""
     return located(file, check_scores(params))
 
 
@@ -28,19 +37,25 @@ def _needs(params: Params, where: str, entry: Params, metric: str) -> Iterator[F
     if key.setting and not entry.get(key.setting):
         what = f"{metric!r} needs to know which language the answers are to be in"
         yield Fault(f"{where}.{key.setting}", what, "an ISO 639-1 code, as ro")
-    elif key.setting and (known := languages()) and entry[key.setting] not in known:
+    elif key.setting and entry[key.setting] not in LANGUAGES:
         what = f"{entry[key.setting]!r} is no language that can be told from others"
-        yield Fault(f"{where}.{key.setting}", what, "one of: " + ", ".join(known))
+        yield Fault(f"{where}.{key.setting}", what, "one of: " + ", ".join(LANGUAGES))
     if key.needs == "hidden_similarity" and not section(params, "answer").get(key.needs):
         what = f"{metric!r} is taken while the model answers"
         yield Fault(f"{where}.metrics", what, then="write hidden_similarity: true at answer")
 
 
-def languages() -> list[str]:
-    """Return the languages that can be told from each other; it takes half a CPU-second."""
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
-    return sorted(LanguageIdentifier.from_model_file(MODEL_FILE).labels)
+def check_table(params: Params, sections: Params) -> Iterator[Fault]:
+    """Hold that the columns of the report's first table are figures that are computed."""
+    for at, column in enumerate(section(params, "evaluate").get("table", [])):
+        where = f"evaluate.table[{at}]"
+        name, _, metric = column.rpartition(".")
+        yield from unknown(where, name, sections, "section")
+        metrics = sections.get(name, {}).get("metrics", [])
+        if metrics and KEYS.keys() >= {*metrics}:  # what is unknown there is told there
+            then = f"add {metric} to evaluate.sections.{name}.metrics" if metric in KEYS else ""
+            known = [f"{name}.{each}" for each in metrics]
+            yield from unknown(where, column, known, "figure", then)
 
 
 def check_scores(params: Params) -> Iterator[Fault]:
@@ -63,6 +78,7 @@ def check_scores(params: Params) -> Iterator[Fault]:
             yield Fault(f"{where}.primary", what, "one of: " + (", ".join(fit) or "there is none"))
     if not sections:
         return
+    yield from check_table(params, sections)
     for at, name in enumerate(section(params, "evaluate").get("headline", [])):
         where = f"evaluate.headline[{at}]"
         yield from unknown(where, name, sections, "section")

@@ -195,13 +195,15 @@ def without(value: Any, faulty: set[Place], path: Place = ()) -> Any:
     return value
 
 
-def check_shape(params: Any, file: str = "params.yaml") -> tuple[list[Fault], dict[str, Any]]:
+def check_shape(
+    params: Any, file: str = "params.yaml", schema_file: Path = SCHEMA
+) -> tuple[list[Fault], dict[str, Any]]:
     """Return the faults of shape, and the parameters without what is at fault."""
     from jsonschema import Draft202012Validator
 
     if not isinstance(params, dict):
-        return [Fault(file, f"holds {kind(params)}", "a mapping of sections to parameters")], {}
-    schema = json.loads(SCHEMA.read_bytes())
+        return [Fault(file, f"holds {kind(params)}", "a mapping of keys to values")], {}
+    schema = json.loads(schema_file.read_bytes())
     found = list(strange(params))
     faults = [Fault(f"{file}: {spell(path)}", what, expected) for path, what, expected in found]
     faulty = {path for path, _, _ in found}

@@ -17,7 +17,7 @@ QUERY = re.compile(r"[?&](?:[\w-]*[_-])?(?:key|token|secret|password)=", re.IGNO
 
 
 def check_names(params: Params) -> Iterator[Fault]:
-    """Hold that each teacher has a name of its own, and that one of them is asked."""
+    """Hold that each teacher has a name of its own, no source's, and that one of them is asked."""
     seen: dict[str, int] = {}
     teachers = params.get("teachers", [])
     if teachers and all(teacher.get("weight") == 0 for teacher in teachers):
@@ -26,6 +26,9 @@ def check_names(params: Params) -> Iterator[Fault]:
         name = teacher.get("name")
         if name in seen:
             what = f"the name {name!r} stands at teachers[{seen[name]}] too"
+            yield Fault(f"teachers[{at}].name", what, "a name of its own")
+        elif name in section(params, "sources"):
+            what = f"the name {name!r} is that of a source: rows are told apart by whom they are of"
             yield Fault(f"teachers[{at}].name", what, "a name of its own")
         elif name is not None:
             seen[name] = at

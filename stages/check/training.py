@@ -3,11 +3,14 @@
 Shapes and names of keys are in params.schema.json; here stands what no single key can tell.
 """
 
+import re
 from collections.abc import Iterator
 
 from stages.check.meaning import Params, located, section
 from stages.core.errors import Fault
 
+# Optimizers of bitsandbytes that run on CUDA or the CPU; mps has the 32-bit ones at best.
+NOT_ON_A_MAC = re.compile("8bit|paged")
 FLASH = ("flash_attention_2", "flash_attention_3")
 # Keys of trl.SFTConfig that transformers.TrainingArguments, of which a scratch base is made, lacks.
 OF_ADAPTERS_ALONE = {
@@ -115,6 +118,9 @@ def check_device(params: Params) -> Iterator[Fault]:
         if sft.get("fp16") and device == "cpu":
             what = "is true, but compute.device is cpu: it scales gradients on a GPU"
             yield Fault(f"{where}.fp16", what, "bf16 on a CPU, or neither")
+        if device == "mps" and NOT_ON_A_MAC.search(sft.get("optim", "")):
+            what = f"{sft['optim']}, but compute.device is mps: bitsandbytes does not have it there"
+            yield Fault(f"{where}.optim", what, "adamw_torch")
         if sft.get("activation_offloading") and not device.startswith("cuda"):
             what = f"is true, but compute.device is {device}: it moves what a GPU holds"
             yield Fault(f"{where}.activation_offloading", what, "an NVIDIA GPU, or leave it out")

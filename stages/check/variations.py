@@ -3,14 +3,18 @@
 from collections.abc import Iterator
 from typing import Any
 
-from stages.check.meaning import Params, located, section, unknown
+from stages.check.meaning import Params, located, scored_sets, section, unknown
 from stages.core import templates
 from stages.core.errors import ConfigError, Fault
 from stages.core.proof.schema import Schema
 
 # What a variant's templates may use, and rows to try them on: nothing in a prompt is sure.
 KNOWN = {"prompt", "system"}
-TRIALS = (("Name a film.", ""), ("Read this.\nText: a film\n\nName it.", "Be brief."))
+TRIALS = (
+    ("Name a film.", ""),
+    ("Read this.\nText: a film\n\nName it.", "Be brief."),
+    ("Îți cer un șir: așa să fie, bună țară! Schön, ça va, ¿qué?", "Să fie scurt. Größe"),
+)
 OFF = "write rows: 0 to switch it off"
 
 
@@ -37,9 +41,10 @@ def check_ablation(params: Params) -> Iterator[Fault]:
     variants, sets = ablation.get("variants", {}), section(params, "sets")
     if ablation.get("rows") and "variants" in ablation and not variants:
         yield Fault("ablation.variants", "is empty", "a wording, at least", OFF)
-    scored = [asked.get("set") for asked in section(params, "evaluate.sections").values()]
+    sections = section(params, "evaluate.sections").values()
+    scored = [scored_sets(asked) for asked in sections]
     wanted = ablation.get("set")
-    if ablation.get("rows") and scored and wanted in sets and wanted not in scored:
+    if ablation.get("rows") and scored and wanted in sets and (wanted,) not in scored:
         what = f"no section of evaluate.sections scores the set {wanted!r}"
         yield Fault("ablation.set", what, "a set that is scored", OFF)
     first: dict[str, str] = {}
@@ -95,15 +100,21 @@ def check_profile(params: Params) -> Iterator[Fault]:
     """Hold that there are several answers to compare, something to score, and classes to count."""
     profile, sets = section(params, "profile"), section(params, "sets")
     yield from check_set(params, "profile", profile)
-    for name, asked in profile.get("attributes", {}).items():
-        yield from class_faults(f"profile.attributes.{name}", asked)
+    attributes = profile.get("attributes", {})
+    for name, asked in attributes.items():
+        where = f"profile.attributes.{name}"
+        yield from class_faults(where, asked)
+        others = [each for each in attributes if each != name]
+        yield from unknown(f"{where}.by", asked.get("by"), others, "other attribute")
+    for name in profile.get("datasets", ()) if "sets" in params else ():
+        yield from unknown("profile.datasets", name, sets, "set")
     if not profile.get("rows"):
         return
     if profile.get("samples") == 1:
         what = "one answer to a prompt says nothing about how alike several are"
         yield Fault("profile.samples", what, "2 or more", OFF)
     sections = section(params, "evaluate.sections").values()
-    scored = [asked for asked in sections if asked.get("set") == profile.get("set")]
+    scored = [asked for asked in sections if scored_sets(asked) == (profile.get("set"),)]
     if sections and profile.get("set") in sets and not any("primary" in each for each in scored):
         what = f"no section of the set {profile['set']!r} has a primary metric"
         then = "add `primary:` to a section of that set"

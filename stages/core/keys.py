@@ -46,10 +46,12 @@ NEEDS = {
     "base": "an answer of the base; the base itself has none",
     "limit": "a limit on the answer; a transcript has none",
     "text": "an answer of three words or more",
+    "marks": "a word in common with the reference that has diacritics in either",
     "words": "an answer that is not blank, and test rows of other skills",
     "reference_nll": "the model's own likelihoods; a transcript has none",
     "reference_hits": "the model's own likelihoods; a transcript has none",
     "hidden_similarity": "the model's own states (`answer.hidden_similarity: true`)",
+    "verdict": "a verdict on exactly this answer, in the recipe's verdicts.jsonl",
 }
 
 ROUGE = "https://aclanthology.org/W04-1013"
@@ -234,6 +236,20 @@ KEYS: dict[str, Key] = {
         "The answer's language, of those that py3langid tells apart, is `answers_in`; where "
         "`language` is json, that of its texts. Left out: fewer than three words.",
         "https://aclanthology.org/P12-3005", "py3langid", needs="text", setting="answers_in",
+    ),
+    "judged": Key(
+        True, 0, 1, "score", "row",
+        "What a person said of the answer: right 1, partly 0.5, wrong 0. The mean is over the rows "
+        "whose present answer was judged; a verdict on another text than the model gives now is "
+        "stale and does not count.",
+        "", needs="verdict",
+    ),
+    "diacritics": Key(
+        True, 0, 1, "share", "row",
+        "Of the answer's words that the reference has too, diacritics set aside, and that have any "
+        "in either: the share that is spelled as in the reference. Grammar counts, too, where it "
+        "shows in nothing else (casa, casă).",
+        "https://unicode.org/reports/tr15/", needs="marks",
     ),
     "any": Key(
         True, 0, 1, "share", "row",

@@ -10,6 +10,7 @@ from stages.core.intervals import Ends, Rows
 from stages.core.jsonl import read_rows
 from stages.core.records import Score
 from stages.core.scores import KEYS, better
+from stages.core.sections import holds
 
 Scores = dict[str, Score]  # by row id, of one model
 MOST = 10  # faults told at once
@@ -55,13 +56,9 @@ def same_rows(models: Mapping[Path, Scores]) -> None:
 def section_rows(scores: Scores, asked: Mapping[str, Any]) -> list[str]:
     """Return the ids of a section's rows, in the order of the file.
 
-    asked: the section as `evaluate.sections` has it: rows of a set, or of a skill of it
+    asked: the section as `evaluate.sections` has it
     """
-    return [
-        row
-        for row, score in scores.items()
-        if score["set"] == asked["set"] and asked.get("skill", score["skill"]) == score["skill"]
-    ]
+    return [row for row, score in scores.items() if holds(asked, score)]
 
 
 def having(key: str, rows: Sequence[str], *models: Scores) -> list[str]:

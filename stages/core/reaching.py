@@ -19,24 +19,24 @@ def reaching(identity: dict[str, Any], section: str = "base") -> Iterator[None]:
     """Turn what the libraries raise when they cannot load a base into a ConfigError.
 
     identity: `source`, `id` and `revision` at least
-    section:  of params.yaml, which names it
+    section:  of params.yaml, which names it: base, base.choices.<name> or base.adapter
     transformers takes whatever folder bears the id, and goes to the hub where none does: another
     model than the manifest would say.
     """
-    if section == "base":
-        _hold_source(identity)
+    if section != "base.adapter":
+        _hold_source(identity, section)
     from huggingface_hub.utils import httpx
     from safetensors import SafetensorError
 
     try:
         yield
     except ImportError as error:
-        key, then = "id", "take another base"
-        if (identity.get("attn_implementation") or "").startswith("flash"):
-            key, then = "attn_implementation", "write sdpa, which needs none"
+        where, then = f"{section}.id: {identity['id']}", "take another base"
+        if (attention := identity.get("attn_implementation") or "").startswith("flash"):
+            where, then = f"base.attn_implementation: {attention}", "write sdpa, which needs none"
         raise ConfigError(
             Fault(
-                f"params.yaml: {section}.{key}: {identity[key]}",
+                f"params.yaml: {where}",
                 str(error).strip().splitlines()[0],
                 "a package that is installed here",
                 f"install it, or {then}",
@@ -48,13 +48,13 @@ def reaching(identity: dict[str, Any], section: str = "base") -> Iterator[None]:
         raise unreachable(identity, error, section) from error
 
 
-def _hold_source(identity: dict[str, Any]) -> None:
+def _hold_source(identity: dict[str, Any], section: str) -> None:
     """Hold that a base comes from where its source says: a folder, or a commit of the hub.
 
     Raises: ConfigError.
     """
     here, source = Path(identity["id"] or "").is_dir(), identity["source"]
-    where = f"params.yaml: base.id: {identity['id']}"
+    where = f"params.yaml: {section}.id: {identity['id']}"
     if source == "hub" and here:
         what = "there is a folder of that name here, which would be loaded in place of the hub's"
         raise ConfigError(Fault(where, what, then="rename the folder, or write base.source: local"))
@@ -62,7 +62,7 @@ def _hold_source(identity: dict[str, Any]) -> None:
     if source == "hub" and not re.fullmatch("[0-9a-f]{7,40}", revision):
         what = f"{revision} moves: it would be another model some day, under the same name"
         then = "write one of its commits (its page of the hub: Files, History)"
-        raise ConfigError(Fault("params.yaml: base.revision", what, "a commit's hash", then))
+        raise ConfigError(Fault(f"params.yaml: {section}.revision", what, "a commit's hash", then))
     if source == "local" and not here:
         what = "there is no such folder (base.id counts from here)"
         raise ConfigError(Fault(where, what, "a folder", "mend it, or write base.source: hub"))
@@ -80,12 +80,12 @@ def unreachable(identity: dict[str, Any], error: Exception, section: str = "base
             f"cannot be loaded at revision {identity['revision']}: {what}",
             "a hub id with a revision of it, or a folder that `save_pretrained` wrote: "
             "weights in safetensors, no code of its own",
-            _remedy(identity, error),
+            _remedy(identity, error, section),
         )
     )
 
 
-def _remedy(identity: dict[str, Any], error: Exception) -> str:
+def _remedy(identity: dict[str, Any], error: Exception, section: str) -> str:
     """Return what to do against the cause of an error, as the libraries' own types name it.
 
     Source: https://huggingface.co/docs/huggingface_hub/package_reference/utilities#errors
@@ -106,11 +106,11 @@ def _remedy(identity: dict[str, Any], error: Exception) -> str:
         ),
         (
             errors.RepositoryNotFoundError,
-            "spell base.id as its page of the hub does; `hf auth login` when it is private",
+            f"spell {section}.id as its page of the hub does; `hf auth login` when it is private",
         ),
         (
             errors.RevisionNotFoundError,
-            "write one of its commits as base.revision (its page of the hub: Files, History)",
+            f"write one of its commits as {section}.revision (its page of the hub: Files, History)",
         ),
         (SafetensorError, f"fetch what is damaged again: `{fetch} --force-download`"),
         ((errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled), offline),

@@ -4,16 +4,20 @@ import json
 from pathlib import Path
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta, nodes
 from jinja2.sandbox import SandboxedEnvironment
 
 from stages.core.errors import ConfigError, Fault
 
 
 def environment() -> SandboxedEnvironment:
-    """Return the one environment: sandboxed, strict, and with `json` (Jinja's own escapes HTML)."""
+    """Return the one environment: sandboxed and strict.
+
+    `json`, and `tojson`, write JSON as it is read: Jinja's own escapes HTML and sorts the keys.
+    """
     made = SandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     made.filters["json"] = json.JSONEncoder(ensure_ascii=False).encode
+    made.filters["tojson"] = made.filters["json"]
     return made
 
 
@@ -47,6 +51,30 @@ def parse(text: str, where: str) -> Template:
 def variables(text: str) -> set[str]:
     """Return the variables that a (well-formed) template takes."""
     return meta.find_undeclared_variables(environment().parse(text))
+
+
+def line_of(name: str, text: str) -> int:
+    """Return the line, from 1, on which a (well-formed) template first takes a variable."""
+    taken = environment().parse(text).find_all(nodes.Name)
+    return min(node.lineno for node in taken if node.name == name)
+
+
+def keys_of(name: str, text: str) -> list[tuple[int, str]]:
+    """Return the keys that a (well-formed) template takes of a variable, each with its line.
+
+    `record.who` and `record["who"]`, wherever they stand; not what is only known when it is filled.
+    """
+    taken = environment().parse(text).find_all((nodes.Getattr, nodes.Getitem))
+    found = []
+    for node in taken:
+        if not (isinstance(node.node, nodes.Name) and node.node.name == name):
+            continue
+        if isinstance(node, nodes.Getattr):
+            if not hasattr(dict, node.attr):  # `record.items()` takes all
+                found.append((node.lineno, node.attr))
+        elif isinstance(node.arg, nodes.Const) and isinstance(node.arg.value, str):
+            found.append((node.lineno, node.arg.value))
+    return found
 
 
 def render(template: Template, where: str, **values: Any) -> str:

@@ -10,14 +10,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from stages.core import entry
+from stages.core import entry, nulls
 from stages.core.errors import ConfigError, Fault, UserError
 from stages.core.holdout import side
 from stages.core.jsonl import write_json, write_rows
 from stages.core.params import load, read_yaml
 from stages.core.spelling import spelled
 from stages.core.tables import Table
-from stages.fetch import bank, nulls, shapes, skills, tables
+from stages.fetch import bank, shapes, skills, tables
+from stages.fetch.conversations import as_conversations
 
 PARAMS = ("sources", "sets", "seed.data")
 
@@ -41,9 +42,12 @@ def held_out_by(
 
 def table_of(source: dict[str, Any], where: str, files: Path, seed: int) -> Table:
     """Return the table that a source's rows are made from."""
-    if source["kind"] == "bank":
+    if source["kind"] != "bank":
+        return tables.read(source, where, files, seed)
+    try:
         return bank.table(read_yaml(files / source["file"]), source["rows"], seed)
-    return tables.read(source, where, files, seed)
+    except ValueError as error:
+        raise ConfigError(Fault(where, str(error), then="ask for fewer, or write more")) from None
 
 
 def composed(
@@ -78,7 +82,13 @@ def rows_of(
             table, told["normalised"] = spelled(table, source["normalise"])
         if "nulls" in source:
             table, told["nulls"] = nulls.settled(table, source["nulls"], where)
-        rows = shapes.shaped(table, source, where, seed)
+        if chat := source.get("conversations"):
+            made = as_conversations(table, chat, source.get("group"), where)
+            rows, told["conversations"] = made
+        else:
+            # A bank says itself what belongs together.
+            group = {"group": "group"} if source["kind"] == "bank" else {}
+            rows = shapes.shaped(table, source | group, where, seed)
     else:
         rows = composed(source, sets, where, files, seed)
     if not rows:

@@ -6,60 +6,13 @@ from typing import Any
 from stages.core import templates
 from stages.core.digest import digest
 from stages.core.errors import ConfigError, Fault, InputError
+from stages.core.given import misshapen
 from stages.core.holdout import position
+from stages.core.nulls import ABSENT, column_of, said, value_at
 from stages.core.tables import Table
-from stages.fetch.conversations import as_conversations
 
-TEXT = {"type": "string", "minLength": 1}
-KEYWORDS = {
-    "type": "object",
-    "additionalProperties": {"type": "array", "items": TEXT, "minItems": 1},
-}
-SEED = {
-    "type": "object",
-    "required": ["fields"],
-    "properties": {
-        "id": TEXT,
-        "group": TEXT,
-        "fields": {"type": "object", "minProperties": 1},
-        "keywords": KEYWORDS,
-        "truth": {"type": "object"},
-    },
-    "additionalProperties": False,
-}
-EXAMPLE = {
-    "type": "object",
-    "required": ["skill", "messages"],
-    "properties": {
-        "id": TEXT,
-        "skill": TEXT,
-        "group": TEXT,
-        "messages": {
-            "type": "array",
-            "minItems": 2,
-            "items": {
-                "type": "object",
-                "required": ["role", "content"],
-                "properties": {
-                    "role": {"enum": ["system", "user", "assistant"]},
-                    "content": {"type": "string"},
-                },
-                "additionalProperties": False,
-            },
-        },
-        "cases": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["call", "args", "returns"],
-                "properties": {"call": TEXT, "args": {"type": "array"}, "returns": {}},
-                "additionalProperties": False,
-            },
-        },
-        "keywords": KEYWORDS,
-    },
-    "additionalProperties": False,
-}
+# The variable of a row's columns that say something, beside the columns themselves.
+RECORD = "record"
 
 
 def shaped(table: Table, source: dict[str, Any], where: str, seed: int) -> list[dict[str, Any]]:
@@ -69,16 +22,27 @@ def shaped(table: Table, source: dict[str, Any], where: str, seed: int) -> list[
     Raises: ConfigError naming every column that the table lacks; InputError naming every row
     (the first ten) that is neither a seed nor an example.
     """
-    if "conversations" in source:
-        return as_conversations(table, source["conversations"], source.get("group"), where)
     if "fields" not in source and "examples" not in source:
         return as_they_are(table)
-    columns = set(table[0][1])
+    columns = {*table[0][1], RECORD}
     if faults := list(_unknown_columns(source, columns, where)):
         raise ConfigError(*faults)
     if "fields" in source:
         return as_seeds(table, source["fields"], source.get("group"))
     return as_examples(table, source["examples"], source.get("group"), where, seed)
+
+
+def variables(row: dict[str, Any]) -> dict[str, Any]:
+    """Return what templates may say of a row: its columns, and `record`, what they say in all.
+
+    A column of that name stays what it is.
+    """
+    return {RECORD: said(row)} | row
+
+
+def group_of(row: dict[str, Any], group: str | None, alone: str) -> str:
+    """Return what a row's group is called; without a column, or where that is null, it is alone."""
+    return alone if group is None or row[group] is None else str(row[group])
 
 
 def _wordings(instruction: str | list[str]) -> list[str]:
@@ -97,6 +61,8 @@ def _unknown_columns(source: dict[str, Any], columns: set[str], where: str) -> I
                 place = f"examples[{number}].{key}"
                 templates.parse(text, f"{where}.{place}")
                 named[place] = named.get(place, set()) | templates.variables(text)
+        for key, of in entry.get("keywords", {}).items():
+            named[f"examples[{number}].keywords.{key}"] = {column_of(name, columns) for name in of}
     for place, wanted in named.items():
         for column in sorted(wanted - columns):
             yield Fault(f"{where}.{place}", f"no column `{column}`", known)
@@ -105,14 +71,15 @@ def _unknown_columns(source: dict[str, Any], columns: set[str], where: str) -> I
 def as_seeds(table: Table, fields: dict[str, str], group: str | None) -> list[dict[str, Any]]:
     """Make a seed of each row.
 
-    fields: variable of the templates -> column
+    fields: variable of the templates -> column, or `record`
     group:  column, or None: each seed is a group of its own
     """
     seeds = []
     for _, row in table:
-        values = {name: row[column] for name, column in fields.items()}
+        known = variables(row)
+        values = {name: known[column] for name, column in fields.items()}
         made = digest(values)
-        seeds.append({"id": made, "group": str(row[group]) if group else made, "fields": values})
+        seeds.append({"id": made, "group": group_of(row, group, made), "fields": values})
     return seeds
 
 
@@ -121,7 +88,8 @@ def as_examples(
 ) -> list[dict[str, Any]]:
     """Make an example of each row and entry, unless its instruction or answer renders to nothing.
 
-    entries: skill, instruction (a template, or several wordings), answer, system (optional)
+    entries: skill, instruction (a template, or several wordings), answer; system, and keywords: key
+             of the answer -> columns whose words it must hold (both optional)
     group:   column, or None: all the examples of one row are a group
     """
     compiled = [
@@ -135,51 +103,51 @@ def as_examples(
     roles = {"system": "system", "instruction": "user", "answer": "assistant"}
     examples = []
     for place, row in table:
-        identity = digest(row)
+        identity, known = digest(row), variables(row)
         for entry, parts in zip(entries, compiled, strict=True):
             at = position(f"{identity} {entry['skill']}", seed)
-            said = {
-                key: templates.render(wordings[int(at * len(wordings))], place, **row)
+            spoken = {
+                key: templates.render(wordings[int(at * len(wordings))], place, **known)
                 for key, wordings in parts.items()
             }
-            if not (said["instruction"].strip() and said["answer"].strip()):
+            if not (spoken["instruction"].strip() and spoken["answer"].strip()):
                 continue
-            messages = [{"role": roles[key], "content": text} for key, text in said.items()]
-            examples.append(
-                {
-                    "id": digest(messages),
-                    "skill": entry["skill"],
-                    "group": str(row[group]) if group else identity,
-                    "messages": messages,
-                }
-            )
+            messages = [{"role": roles[key], "content": text} for key, text in spoken.items()]
+            example = {
+                "id": digest(messages),
+                "skill": entry["skill"],
+                "group": group_of(row, group, identity),
+                "messages": messages,
+            }
+            if words := keywords(entry.get("keywords", {}), row):
+                example["keywords"] = words
+            examples.append(example)
     return examples
+
+
+def keywords(asked: dict[str, list[str]], row: dict[str, Any]) -> dict[str, list[str]]:
+    """Return the words of a row's columns, by key of the answer; nothing of what says nothing.
+
+    asked: key -> columns, or keys of the objects in one (`address.city`)
+    A column of a list gives all its entries.
+    """
+    found: dict[str, list[str]] = {}
+    for key, names in asked.items():
+        cells = [
+            value_at(row, (name,) if name in row else tuple(name.split("."))) for name in names
+        ]
+        entries = [each for cell in cells for each in (cell if isinstance(cell, list) else [cell])]
+        if words := [str(each) for each in entries if each not in (None, "", ABSENT)]:
+            found[key] = words
+    return found
 
 
 def as_they_are(table: Table) -> list[dict[str, Any]]:
     """Check rows that are seeds or examples already, and fill in id and group where absent.
 
-    Raises: InputError naming every row (the first ten) of another shape, or with an id that is not
-    the digest of its content.
+    Raises: InputError naming every row (the first ten) of another shape.
     """
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import best_match
-
-    example = "messages" in table[0][1]
-    validator = Draft202012Validator(EXAMPLE if example else SEED)
-    kind, content = ("an example", "messages") if example else ("a seed", "fields")
-    rows, faults = [], []
-    for where, row in table:
-        if error := best_match(validator.iter_errors(row)):
-            what = f"not {kind}: at {error.json_path}: {error.message}"
-            faults.append(Fault(where, what, "the shape in stages/core/records.py"))
-            continue
-        made = digest(row[content])
-        if row.get("id", made) != made:
-            faults.append(Fault(where, f"id {row['id']!r}", f"{made!r}, or no id"))
-        if example and [m["role"] for m in row["messages"]][-2:] != ["user", "assistant"]:
-            faults.append(Fault(where, "the messages do not end with user, assistant"))
-        rows.append({"id": made, "group": made} | row)
-    if faults:
+    if faults := misshapen(table):
         raise InputError(*faults[:10])
-    return rows
+    made = ((digest(row["messages" if "messages" in row else "fields"]), row) for _, row in table)
+    return [{"id": own, "group": own} | row for own, row in made]

@@ -27,8 +27,9 @@ from textwrap import indent
 from typing import Any, NamedTuple
 
 from stages.core.digest import digest
+from stages.core.grammar import SLOT, Bank
 from stages.core.params import read_yaml
-from stages.fetch.bank import SLOT, Bank, Combination, Text, combinations, compose
+from stages.fetch.bank import Combination, Text, combinations, compose
 from stages.fetch.operations import Operation, operations
 
 DATA = Path(__file__).with_name("skills.yaml")

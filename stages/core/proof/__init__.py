@@ -126,6 +126,8 @@ OPERATIONS = {
     "trim": "took away white space at the ends of the strings",
     "entities": "wrote HTML entities as the characters they stand for",
     "breaks": "wrote <br /> as line breaks",
+    "nfc": "wrote letters and their marks as one character each, where there is one",
+    "comma_below": "wrote the Romanian s and t that had a cedilla with a comma below",
     "override": "took the record from overrides.jsonl: mended by hand",
 }
 

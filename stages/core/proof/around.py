@@ -12,7 +12,7 @@ from contextlib import suppress
 from urllib.parse import unquote
 
 from stages.core.proof import Refused
-from stages.core.proof.meaning import ENTITY
+from stages.core.spelling import ENTITY
 
 # What words before an object may not hold, for it may have been part of it: a backslash, brackets
 # (but a {word} of a template, a [link] or a tag's), a key with a value. Behind the object no quote.

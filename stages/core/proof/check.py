@@ -1,50 +1,21 @@
 """From what was read to a checked record: shape, the normalisations a recipe allows, schema."""
 
-import html
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from html.entities import html5
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from stages.core.errors import Fault
 from stages.core.proof import Refused
 from stages.core.proof.characters import check_characters
-from stages.core.proof.meaning import ENTITY, check_meaning, said_by
+from stages.core.proof.meaning import check_meaning, said_by
 from stages.core.proof.parse import guess, mend
 from stages.core.proof.reading import NEEDS_KNOWN, NEEDS_WHOLE
 from stages.core.proof.schema import Schema
 from stages.core.proof.shape import is_schema, known, unwrapped, whole
 from stages.core.proof.strict import strict
+from stages.core.spelling import NORMALISE, normalise
 
-# The look-behind takes a run of spaces from its head on only: else it is quadratic in them.
-BREAK = re.compile(r"(?:(?<!\s)\s+)?<br\s*/?>\s*", re.IGNORECASE)
-
-
-def character(entity: "re.Match[str]") -> str:
-    """Return what one HTML entity stands for, or itself where that is nothing, or only begins so.
-
-    What stays is refused as an entity later (stages/core/proof/meaning.py).
-    """
-    said = entity[0]
-    try:
-        known = said[1] == "#" or said[1:] in html5
-        return (html.unescape(said) if known else said) or said
-    except ValueError:  # too long to be a number
-        return said
-
-
-def unescaped(text: str) -> str:
-    """Undo HTML entities, those with their semicolon: `?a=1&copy=2` is an address."""
-    return ENTITY.sub(character, text) if "&" in text else text
-
-
-# What a recipe may allow by name (params.yaml: validate.normalise), on every string of a record.
-NORMALISE: dict[str, Callable[[str], str]] = {
-    "trim": str.strip,
-    "entities": unescaped,
-    "breaks": lambda text: BREAK.sub("\n", text) if "<" in text else text,
-}
 # Operations that a recipe allows by name: a row with no others counts as parsed, not as repaired.
 ALLOWED = frozenset({*NORMALISE, "key_case", "alias"})
 # More than any teacher's max_tokens: nothing that a student could be trained on.
@@ -127,27 +98,6 @@ def check_spellings(value: Any, names: frozenset[str]) -> None:
     for each in value.values():
         if not isinstance(each, str):
             check_spellings(each, names)
-
-
-def normalised(value: Any, change: Callable[[str], str]) -> Any:
-    """Change every string of a JSON value."""
-    if isinstance(value, str):
-        return change(value)
-    if isinstance(value, dict):
-        return {key: normalised(each, change) for key, each in value.items()}
-    if isinstance(value, list):
-        return [normalised(each, change) for each in value]
-    return value
-
-
-def normalise(record: Any, allowed: list[str]) -> tuple[Any, list[str]]:
-    """Apply the allowed normalisations in order; return the record and those that changed it."""
-    done = []
-    for name in allowed:
-        if name in NORMALISE and (changed := normalised(record, NORMALISE[name])) != record:
-            done.append(name)
-            record = changed
-    return record, done
 
 
 def check(

@@ -14,8 +14,8 @@ from stages.core.proof.leftovers import check_leftovers
 from stages.core.proof.runaway import check_runaway
 from stages.core.proof.schema import Schema
 from stages.core.proof.strict import strict
+from stages.core.spelling import ENTITY
 
-ENTITY = re.compile(r"&(?:#[0-9]+|#[xX][0-9a-fA-F]+|[A-Za-z]\w{1,30});")
 ASKED = r"(?:insert|your|placeholder|fill|todo|tbd|here|goes|replace|add|enter|write|provide)"
 KIND = r"(?:text|string|value|name|title|response|answer|content|number|integer|description)"
 PLACEHOLDER = re.compile(
