@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export OMP_WAIT_POLICY := PASSIVE
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: repro test test-all diff plots recipe lint
+.PHONY: repro test test-all diff plots recipe recipes lint
 
 repro: .venv/ready  ## build what params.yaml says, and compare the models
 	$(BIN)/tunegraph check
@@ -31,6 +31,12 @@ plots: .venv/ready  ## all charts of this build in one page that opens offline
 
 recipe: .venv/ready  ## make recipe NAME=emoji [FULL=1]: switch to another recipe
 	$(BIN)/tunegraph recipe use "$(NAME)" $(if $(FULL),--full)
+
+# NAME: these only; BUT: all but these; WRITE=1: their figures go into recipes/*/README.md;
+# SHRUNKEN=1: bases of a few steps.
+recipes: .venv/ready  ## build every recipe in a clone of its own (NAME="emoji profiles" WRITE=1)
+	$(BIN)/python bench/recipes.py $(NAME) $(if $(WRITE),--write) $(if $(SHRUNKEN),--shrunken) \
+	  $(if $(BUT),--but $(BUT))
 
 lint: .venv/ready
 	$(BIN)/ruff check .

@@ -1,7 +1,8 @@
-"""Hold that a build of the committed default recipe is what the project promises.
+"""Hold that the builds of the recipes reviews and emoji are what the project promises.
 
 Run after `make repro` in a clone: params.yaml is the recipe's, the data stages have the hashes of
 the committed dvc.lock, and the models' metrics and the build's CPU-seconds meet the figures below.
+`--recipe emoji` after `make recipes NAME=emoji`: the same for the metrics of that clone.
 """
 
 import argparse
@@ -15,6 +16,7 @@ from typing import Any
 from stages.core.params import read_yaml
 
 RECIPE = Path("recipes/reviews/params.yaml")
+EMOJI = Path(".cache/recipes/emoji")
 # The same on every machine: nothing in them depends on a float.
 DATA_STAGES = ("check", "fetch", "prompt", "generate", "validate", "split")
 DATA_FAMILIES = ("mix@",)
@@ -25,39 +27,57 @@ Check = tuple[str, Any, str, bool]
 def value(models: dict[str, Any], model: str, dotted: str) -> float:
     """Return one figure; a missing one is NaN, which meets no bound."""
     section, key = dotted.split(".")
-    return models[model].get(section, {}).get(key, float("nan"))
+    return models.get(model, {}).get(section, {}).get(key, float("nan"))
+
+
+def at_least(models: dict[str, Any], model: str, key: str, bound: float) -> Check:
+    """Return the check that a figure is not below a bound."""
+    got = value(models, model, key)
+    return (f"{model}: {key}", round(got, 4), f">= {bound:.4g}", got >= bound)
+
+
+def at_most(models: dict[str, Any], model: str, key: str, bound: float) -> Check:
+    """Return the check that a figure is not above a bound."""
+    got = value(models, model, key)
+    return (f"{model}: {key}", round(got, 4), f"<= {bound:.4g}", got <= bound)
 
 
 def figures(
     models: dict[str, Any], base: str = "base", b: str = "2b", c: str = "2c"
 ) -> Iterator[Check]:
-    """Yield (what, got, wanted, met) for the models' metrics."""
-
-    def at_least(model: str, key: str, bound: float) -> Check:
-        got = value(models, model, key)
-        return (f"{model}: {key}", round(got, 4), f">= {bound:.4g}", got >= bound)
-
-    def at_most(model: str, key: str, bound: float) -> Check:
-        got = value(models, model, key)
-        return (f"{model}: {key}", round(got, 4), f"<= {bound:.4g}", got <= bound)
-
+    """Yield (what, got, wanted, met) for the metrics of reviews."""
     for key in ("translation.exact", "sentiment.exact"):
-        yield at_least(base, key, 0.95)
-    yield at_least(base, "code.passes", 0.85)
+        yield at_least(models, base, key, 0.95)
+    yield at_least(models, base, "code.passes", 0.85)
     passes = value(models, base, "code.passes")
-    yield at_most(b, "code.passes", passes / 2)
-    yield at_least(c, "code.passes", 0.85 * passes)
+    yield at_most(models, b, "code.passes", passes / 2)
+    yield at_least(models, c, "code.passes", 0.85 * passes)
     for model in (base, b, c):
-        yield at_least(model, "code.n", 60)
+        yield at_least(models, model, "code.n", 60)
     for key in ("own.parses", "own.schema_valid"):
-        yield at_most(base, key, 0.1)
-        yield at_least(b, key, 0.9)
-        yield at_least(c, key, 0.9)
-    yield at_least(b, "own.content_recall", 0.45)
-    yield at_least(c, "own.content_recall", 0.40)
+        yield at_most(models, base, key, 0.1)
+        yield at_least(models, b, key, 0.9)
+        yield at_least(models, c, key, 0.9)
+    yield at_least(models, b, "own.content_recall", 0.45)
+    yield at_least(models, c, "own.content_recall", 0.40)
     for model in (b, c):
         above = value(models, model, "own.rouge_l") - value(models, model, "own.rouge_l_floor")
         yield (f"{model}: own.rouge_l above its floor", round(above, 4), ">= 0.1", above >= 0.1)
+
+
+def emoji_figures(
+    models: dict[str, Any], base: str = "base", first: str = "finetome", tuned: str = "emoji"
+) -> Iterator[Check]:
+    """Yield (what, got, wanted, met) for the metrics of emoji."""
+    for model in (base, first, tuned):
+        yield at_least(models, model, "naming_toned.n", 60)
+        yield at_least(models, model, "chats.n", 60)
+    for model in (base, first):
+        for key in ("naming_toned.exact", "finding_toned.exact"):
+            yield at_most(models, model, key, 0.05)
+    yield at_least(models, first, "chats.rouge_l", 0.5)
+    yield at_least(models, tuned, "naming_toned.exact", 0.5)
+    yield at_least(models, tuned, "finding_toned.exact", 0.4)
 
 
 def outs(lock: dict[str, Any]) -> dict[str, str]:
@@ -81,6 +101,12 @@ def hashes(built: dict[str, Any], committed: dict[str, Any]) -> Iterator[Check]:
         yield (key, got[:12], f"= {wanted[:12]}", got == wanted)
 
 
+def metrics_of(clone: Path) -> dict[str, Any]:
+    """Return model -> section -> key -> value of a build."""
+    files = (clone / "metrics" / "models").glob("*.json")
+    return {path.stem: json.loads(path.read_text()) for path in files}
+
+
 def checks(measured: Path | None) -> Iterator[Check]:
     """Yield every check of this clone."""
     same = Path("params.yaml").read_bytes() == RECIPE.read_bytes()
@@ -90,10 +116,7 @@ def checks(measured: Path | None) -> Iterator[Check]:
     before.parent.mkdir(parents=True, exist_ok=True)
     before.write_bytes(shown.stdout)
     yield from hashes(read_yaml(Path("dvc.lock")), read_yaml(before))
-    models = {
-        path.stem: json.loads(path.read_text()) for path in Path("metrics/models").glob("*.json")
-    }
-    yield from figures(models)
+    yield from figures(metrics_of(Path()))
     if measured:
         cpu_s = json.loads(measured.read_text().splitlines()[-1])["cpu_s"]
         yield ("make repro, CPU-seconds", cpu_s, f"<= {CPU_S}", cpu_s <= CPU_S)
@@ -105,7 +128,12 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--measured", type=Path, help="what bench/measure.py wrote")
-    found = list(checks(parser.parse_args().measured))
+    parser.add_argument("--recipe", choices=("reviews", "emoji"), default="reviews")
+    args = parser.parse_args()
+    if args.recipe == "emoji":
+        found = list(emoji_figures(metrics_of(EMOJI)))
+    else:
+        found = list(checks(args.measured))
     for what, got, wanted, met in found:
         print(f"{'ok  ' if met else 'FAIL'}  {what}: {got} (wanted {wanted})")
     failed = sum(not met for *_, met in found)

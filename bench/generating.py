@@ -165,6 +165,7 @@ class Project:
         params["generate"] |= settings
         self.write("params.yaml", json.dumps(params))
         self.write("schema.json", json.dumps(SCHEMA))
+        self.write("shipped.jsonl", "\n")
         self.write("instruction.md", "{{ number }}")
         self.write("answer.md", "{{ record | json }}")
         self.write("overrides.jsonl", "")
@@ -198,7 +199,7 @@ class Project:
         """Start generate."""
         names = ("requests", "truth", "replies")
         flags = [word for name in names for word in (f"--{name}", f"{name}.jsonl")]
-        flags += ["--schema", "schema.json", "--costs", "costs.json"]
+        flags += ["--schema", "schema.json", "--shipped", "shipped.jsonl", "--costs", "costs.json"]
         command = [sys.executable, "-m", "stages.generate", *flags]
         return Run(command, self.folder, self.said, TUNEGRAPH_JOURNAL=str(self.journal))
 

@@ -27,6 +27,7 @@ from stages.core.params import load
 from stages.core.records import VariationScore
 from stages.core.rounding import rounded
 from stages.core.scores import KEYS
+from stages.core.sections import alone
 from stages.core.significance import Sampling, correct, paired, shown
 
 PARAMS = ("ablation", "models", "transcripts", "evaluate.sections", "compare")
@@ -171,7 +172,7 @@ def main() -> None:
     sections = {
         name: asked
         for name, asked in params["evaluate"]["sections"].items()
-        if asked["set"] == ablation["set"]
+        if alone(asked, ablation["set"])
     }
     told = ablate(models, sections, params["compare"])
     write_json(args.ablation, told)

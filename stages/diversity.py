@@ -1,6 +1,6 @@
 """Measure how alike the rows are, in words and in meaning.
 
-Reads:   data/rows.jsonl, data/requests.jsonl (which teacher wrote a row)
+Reads:   data/rows.jsonl; of data/sources, the tables that a set mixes with them
 Writes:  metrics/diversity.json
 Network: none (an encoder given by hub id comes from the hub, when the cache lacks it)
 """
@@ -17,9 +17,10 @@ from stages.core.records import Row
 if TYPE_CHECKING:
     from torch import Tensor
 
-PARAMS = ("diversity", "evaluate.encoder", "compute")
+PARAMS = ("diversity", "evaluate.encoder", "compute", "sets")
 DIGITS = 4
-ALL = "all teachers"  # no teacher can be called so: a name has no space
+ALL = "all sources"  # no source can be called so: a name has no space
+ROWS = "rows"
 
 
 def distinct(texts: list[str], n: int) -> float:
@@ -100,40 +101,44 @@ def measure(
     return figures | {"sampled": len(drawn)} | found, [drawn[place]["id"] for place in pair]
 
 
+def tables_beside(sets: dict[str, Any]) -> list[str]:
+    """Return the sources whose rows a set mixes with what the teachers wrote, by name."""
+    mixed = [spec["from"] for spec in sets.values() if isinstance(spec["from"], list)]
+    return sorted({name for named in mixed if ROWS in named for name in named} - {ROWS})
+
+
 def alarm(
-    teacher: str, figures: dict[str, float], examples: list[str], settings: dict[str, Any]
+    source: str, figures: dict[str, float], examples: list[str], settings: dict[str, Any]
 ) -> dict[str, Any] | None:
-    """Return what is to be told of a teacher's rows (or of `all`) that cluster, or None.
+    """Return what is to be told of a source's rows (or of all) that cluster, or None.
 
     diversity.cluster_alarm: the share of near-duplicates above which they do, 0 to 1
     """
     if figures.get("near_duplicate_share", 0.0) <= settings["cluster_alarm"]:
         return None
     told = ("near_duplicate_share", "largest_cluster", "sampled")
-    return {"teacher": teacher, "examples": examples, **{key: figures[key] for key in told}}
+    return {"source": source, "examples": examples, **{key: figures[key] for key in told}}
 
 
 def main() -> None:
-    """Measure all rows together, and those of each teacher where there are several."""
-    args = entry.flags(__doc__, "--requests", "--rows", "--metrics")
+    """Measure all rows together; and those of each teacher and table, where there are several."""
+    args = entry.flags(__doc__, "--rows", "--sources", "--metrics")
     params = load(PARAMS)
     settings = params["diversity"]
     rows = read_rows(args.rows)
+    for name in tables_beside(params["sets"]):
+        rows += read_rows(args.sources / f"{name}.jsonl")
     if not rows:
         write_json(args.metrics, {"n": 0})
         entry.say("diversity", "no rows, nothing to measure")
         return
-    teachers = {request["id"]: request["teacher"] for request in read_rows(args.requests)}
-    names = sorted({teachers[row["request"]] for row in rows if row.get("request") in teachers})
-    parts = {ALL if len(names) != 1 else names[0]: rows}
+    names = sorted({row["source"] for row in rows})
+    parts = {ALL if len(names) > 1 else names[0]: rows}
     if len(names) > 1:
-        parts |= {
-            name: [row for row in rows if teachers.get(row.get("request", "")) == name]
-            for name in names
-        }
+        parts |= {name: [row for row in rows if row["source"] == name] for name in names}
     set_threads(params["compute"]["threads"])
     encoder = Encoder(params["evaluate"]["encoder"])
-    # Two teachers can be compared by equal numbers alone: those of the one who gave fewest.
+    # Two sources can be compared by equal numbers alone: those of the one that gave fewest.
     fewest = min(map(len, parts.values()))
     over = {name: len(rows) if name == ALL else fewest for name in parts}
     measured = {name: measure(part, encoder, settings, over[name]) for name, part in parts.items()}
@@ -142,12 +147,12 @@ def main() -> None:
     told: dict[str, Any] = {**figures, "alarms": [found for found in alarms if found]}
     if others:
         told["distinct_over"] = len(rows)
-        told["teachers"] = {name: measured[name][0] | {"distinct_over": fewest} for name in names}
+        told["sources"] = {name: measured[name][0] | {"distinct_over": fewest} for name in names}
     write_json(args.metrics, told)
     alike = figures.get("near_duplicate_share", 0.0)
     said = f"{len(rows)} rows, {alike:.1%} near-duplicates in the sample"
     if told["alarms"]:
-        said += f"; WARNING: rows cluster ({', '.join(one['teacher'] for one in told['alarms'])})"
+        said += f"; WARNING: rows cluster ({', '.join(one['source'] for one in told['alarms'])})"
     entry.say("diversity", said)
 
 

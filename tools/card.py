@@ -26,7 +26,8 @@ def front(facts: Facts, form: str, shipped: dict[str, Any]) -> str:
         relation = "adapter" if form == "adapter" else "finetune"
         on_hub = {"base_model": base["id"], "base_model_relation": relation}
     used = {name for key in facts.keys.values() for name in params["adapters"][key]["mix"]}
-    origins = {params["sets"][name]["from"] for name in used if name in params.get("sets", {})}
+    named = [params["sets"][name]["from"] for name in used if name in params.get("sets", {})]
+    origins = {each for names in named for each in ([names] if isinstance(names, str) else names)}
     if "rows" in origins:
         origins.add(params["prompt"]["source"])
     sources = [params["sources"].get(name) or {} for name in sorted(map(str, origins))]

@@ -20,7 +20,9 @@ def parser() -> argparse.ArgumentParser:
     def add(name: str, text: str) -> argparse.ArgumentParser:
         return commands.add_parser(name, help=text, description=text)
 
-    add("check", "tell every fault of params.yaml and of the recipe it names, at once")
+    check = add("check", "tell every fault of params.yaml and of the recipe it names, at once")
+    check.add_argument("folder", nargs="?", help="a recipe, in use or not: recipes/mine")
+    check.add_argument("--full", action="store_true", help="the folder's params.full.yaml")
     add("show", "print the models of params.yaml side by side, with forgetting and recovery")
     diff = add(
         "diff",
@@ -47,6 +49,35 @@ def parser() -> argparse.ArgumentParser:
     prompts.add_argument("--samples", type=int, default=1, help="answers to each prompt (1)")
     prompts.add_argument("--csv", type=Path, metavar="FILE", help="write a CSV to fill in")
     prompts.add_argument("--json", type=Path, metavar="FILE", help="write JSON to fill in")
+
+    verdicts = add(
+        "verdicts",
+        "write cases with every model's answer for a person to judge right, partly or wrong, or "
+        "take what was filled in into the recipe's verdicts.jsonl",
+    )
+    verdicts.add_argument("file", type=Path, help="FILE.csv or FILE.jsonl, to write or to take")
+    verdicts.add_argument("--set", metavar="NAME", help="whose test rows (evaluate.probes)")
+    verdicts.add_argument("--blind", action="store_true", help="do not say whose answer is whose")
+    verdicts.add_argument("--take", action="store_true", help="read FILE, filled in")
+
+    rows = add(
+        "rows",
+        "write the rows as one table: CSV, JSON or JSON Lines, by the ending of FILE; a source of "
+        "kind file reads it back",
+    )
+    rows.add_argument("file", type=Path, metavar="FILE", help="FILE.csv, FILE.json or FILE.jsonl")
+    rows.add_argument(
+        "--of",
+        default="rows",
+        metavar="WHAT",
+        help="rows, rejects, a set, or one side of it: own/train, own/val, own/test (rows)",
+    )
+    rows.add_argument(
+        "--spreadsheet",
+        action="store_true",
+        help="a CSV for Excel: a byte order mark, and ' before what would run as a formula",
+    )
+    rows.add_argument("--force", action="store_true", help="replace FILE")
 
     explain = add(
         "explain",
@@ -96,17 +127,17 @@ def parser() -> argparse.ArgumentParser:
     export = add(
         "export",
         "write a model as one ordinary folder (merged, or one PEFT adapter), compare it with the "
-        "stack, bring one of an experiment or an older commit back, push it to the hub",
+        "stack, bring one of an experiment or an older commit back, push it to the hub; a set, too",
     )
-    export.add_argument("name", help="a model of params.yaml, or base")
+    export.add_argument("name", help="a model of params.yaml, or base; or a set, as a data set")
     export.add_argument("--out", type=Path, help="the folder to write (exports/NAME[@REV])")
     export.add_argument("--rev", help="an experiment, commit, branch or tag; without: what is here")
     export.add_argument(
         "--format",
-        choices=("merged", "adapter", "stack"),
+        choices=("merged", "adapter", "stack", "dataset"),
         default="merged",
         help="merged: a transformers model; adapter: the sum of the chain as one PEFT adapter; "
-        "stack: the model's folder and its base's as they are (merged)",
+        "stack: the model's folder and its base's as they are; dataset: the rows of a set (merged)",
     )
     export.add_argument(
         "--dtype", choices=("float32",), help="of merged weights, where it is not to be the base's"
@@ -114,6 +145,7 @@ def parser() -> argparse.ArgumentParser:
     export.add_argument("--device", help="cpu, cuda, mps; where it is not to be compute.device")
     export.add_argument("--force", action="store_true", help="replace an earlier export")
     export.add_argument("--push", metavar="HUB_ID", help="then push it to the hub: user/name")
+    export.add_argument("--license", metavar="ID", help="of a data set, in the hub's words: mit")
     export.add_argument("--public", action="store_true", help="a repository that all can see")
     export.add_argument(
         "--allow-dirty", action="store_true", help="push although dvc.lock or the commit differs"
@@ -126,9 +158,9 @@ def parser() -> argparse.ArgumentParser:
     use.add_argument("name")
     use.add_argument("--full", action="store_true", help="its params.full.yaml: a real run")
     use.add_argument("--force", action="store_true", help="even if edits of params.yaml are lost")
-    new = actions.add_parser("new", help="begin a recipe as a copy of another one")
+    new = actions.add_parser("new", help="begin a small recipe, or a copy of another one")
     new.add_argument("name")
-    new.add_argument("--source", default="reviews", help="the recipe to copy (reviews)")
+    new.add_argument("--source", metavar="RECIPE", help="the recipe to copy; without: a small one")
     return made
 
 
@@ -142,7 +174,7 @@ def command() -> None:
     if args.command == "check":
         from tools import check
 
-        check.main()
+        check.main(args.folder, full=args.full)
     elif args.command == "show":
         from tools import show
 
@@ -166,6 +198,14 @@ def command() -> None:
         from tools import prompts
 
         prompts.main(args.set, args.samples, args.csv, args.json)
+    elif args.command == "verdicts":
+        from tools import verdicts
+
+        verdicts.main(args.file, args.set, blind=args.blind, back=args.take)
+    elif args.command == "rows":
+        from tools import rows
+
+        rows.main(args.file, args.of, spreadsheet=args.spreadsheet, force=args.force)
     elif args.command == "explain":
         from tools import explain
 
@@ -198,6 +238,7 @@ def command() -> None:
                 public=args.public,
                 force=args.force,
                 dirty=args.allow_dirty,
+                license=args.license,
             )
         )
     elif args.action == "list":

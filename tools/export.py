@@ -3,6 +3,7 @@
     tunegraph export 2c                     exports/2c: one transformers model, the chain merged
     tunegraph export 2c --format adapter    one PEFT adapter, the exact sum of the chain
     tunegraph export 2c --rev wider         exports/2c@wider: that of an experiment, or of a commit
+    tunegraph export own --format dataset   a set, as a data set of the hub (tools/dataset.py)
 
 A folder is written beside its place, loaded again plainly and compared with the stack, and only
 then put in its place; the workspace is not touched.
@@ -26,7 +27,7 @@ from tools.origin import Origin, changes
 from tools.revisions import unknown
 
 EXPORTS = Path("exports")
-FORMATS = ("merged", "adapter", "stack")
+FORMATS = ("merged", "adapter", "stack")  # of a model
 ABOUT = "export.json"  # in every export: what it is, for programs; and that it is one
 
 
@@ -35,6 +36,7 @@ class Asked(NamedTuple):
 
     dtype: of merged weights, where it is not the base's; device: where it is not compute.device
     force: replace an earlier export; dirty: push although the workspace is not as committed
+    license: of a data set, an id of the hub's
     """
 
     name: str
@@ -47,12 +49,14 @@ class Asked(NamedTuple):
     public: bool = False
     force: bool = False
     dirty: bool = False
+    license: str | None = None
 
     @property
     def place(self) -> Path:
         """Return the folder to write."""
         at = f"@{self.revision.replace('/', '-')}" if self.revision else ""
-        return self.out or EXPORTS / f"{self.name}{at}"
+        kind = "-dataset" if self.form == "dataset" else ""
+        return self.out or EXPORTS / f"{self.name}{kind}{at}"
 
 
 def hold_name(name: str, params: dict[str, Any], origin: Origin) -> None:
@@ -169,6 +173,9 @@ def export(asked: Asked, scratch: Path) -> None:
     """Write one export, and push it where that is asked for."""
     origin = Origin(asked.revision)
     params = origin.params(scratch)
+    if asked.license:
+        what = "a model's licence is its base's"
+        raise ConfigError(Fault("--license", what, "--format dataset", "leave it out"))
     hold_name(asked.name, params, origin)
     hold_place(asked)
     base = origin.folder("models/base", scratch)
@@ -204,6 +211,11 @@ def export(asked: Asked, scratch: Path) -> None:
 
 
 def main(asked: Asked) -> None:
-    """Export a model."""
+    """Export a model, or a set."""
     with tempfile.TemporaryDirectory() as folder:
-        export(asked, Path(folder))
+        if asked.form == "dataset":
+            from tools import dataset
+
+            dataset.export(asked, Path(folder))
+        else:
+            export(asked, Path(folder))

@@ -14,7 +14,10 @@ from typing import Any
 from stages.core.errors import ConfigError, Fault
 
 # Of an earlier export in the same place; what people added (pictures, licences) is left alone.
-WRITTEN = ("*.safetensors", "*.json", "*.jinja")
+WRITTEN = {
+    "model": ("*.safetensors", "*.json", "*.jinja"),
+    "dataset": ("data/*.jsonl", "export.json"),
+}
 # What a base's own card may say of it that holds for what was made of it, too.
 LICENCE = ("license", "license_name", "license_link", "language")
 
@@ -106,9 +109,10 @@ def hold(repository: str) -> None:
         )
 
 
-def push(folder: Path, repository: str, public: bool, message: str) -> str:
+def push(folder: Path, repository: str, public: bool, message: str, kind: str = "model") -> str:
     """Push a folder's files in one commit, and return its address.
 
+    kind: model or dataset
     repository: `user/name`; made where there is none, private unless `public`
     Raises: ConfigError when the hub refuses or cannot be reached, and when the repository is public
     already although `public` was not said.
@@ -117,8 +121,8 @@ def push(folder: Path, repository: str, public: bool, message: str) -> str:
 
     api = HfApi(endpoint=os.environ.get("HF_ENDPOINT"))
     with told(repository):
-        made = api.create_repo(repository, private=not public, exist_ok=True)
-        about = api.model_info(made.repo_id)
+        made = api.create_repo(repository, private=not public, exist_ok=True, repo_type=kind)
+        about = api.repo_info(made.repo_id, repo_type=kind)
         if not (about.private or public):
             what = "this repository is public already"
             raise ConfigError(
@@ -130,7 +134,7 @@ def push(folder: Path, repository: str, public: bool, message: str) -> str:
             if file.is_file()
         }
         old = [each.rfilename for each in about.siblings or [] if each.rfilename not in files]
-        stale = [each for each in old if any(fnmatch(each, kind) for kind in WRITTEN)]
+        stale = [each for each in old if any(fnmatch(each, kept) for kept in WRITTEN[kind])]
         done = api.create_commit(
             made.repo_id,
             [
@@ -138,5 +142,6 @@ def push(folder: Path, repository: str, public: bool, message: str) -> str:
                 *(CommitOperationDelete(name) for name in stale),
             ],
             commit_message=message,
+            repo_type=kind,
         )
     return done.commit_url

@@ -1,54 +1,27 @@
 """Take replies out of the journal to a file that git can track, and bring such a file back.
 
-A line is one reply, `{"entry": {...}, "sha": "..."}`: the journal's own entry, spelled for the eye,
-with the journal's checksum, sorted by name. A journal itself can be imported, too. Neither holds a
-key, a path or the name of a machine.
+A file's lines are sorted by name (`stages.core.asking.exported`). A journal itself can be imported,
+too. Neither holds a key, a path or the name of a machine.
 """
 
-import json
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
-from types import NoneType
 from typing import Any
 
 from stages.core import entry
 from stages.core.asking.dialogue import Question
-from stages.core.asking.entries import NAME, VERSION, checksum, is_reply, spell
+from stages.core.asking.entries import VERSION
+from stages.core.asking.exported import line, take
 from stages.core.asking.journal import Journal, location
-from stages.core.asking.requests import quoted, refuse
 from stages.core.asking.unanswered import noted
 from stages.core.errors import Fault, InputError
-from stages.core.jsonl import numbered_rows, replacing
+from stages.core.jsonl import replacing
 from stages.core.params import load
 from tools import judging
 from tools.estimate import project
 
-TYPES: dict[str, tuple[type, ...]] = {
-    "attempts": (int,),
-    "text": (str, NoneType),
-    "finish_reason": (str,),
-    "model": (str,),
-    "prompt_tokens": (int, NoneType),
-    "completion_tokens": (int, NoneType),
-    "cost_usd": (int, float, NoneType),
-    "error": (NoneType,),
-}
-LONGEST_ERROR = 200
 MANY = 1000  # more re-asks than any journal holds
-NO_LIMIT = 2**53  # tokens, or usd: more than any reply has
-
-
-def line(body: dict[str, Any]) -> str:
-    """Spell an entry as a line: text as text, but for halves of surrogate pairs."""
-    whole = {"entry": body, "sha": checksum(spell(body)).decode()}
-    spelled = json.dumps(whole, ensure_ascii=False, sort_keys=True)
-    try:
-        spelled.encode()
-    except UnicodeEncodeError:
-        spelled = json.dumps(whole, sort_keys=True)
-    return spelled
 
 
 def exported(journal: Journal, names: list[str]) -> Iterator[str]:
@@ -120,91 +93,15 @@ def export(file: Path, *, everything: bool) -> None:
     entry.say("journal", f"{count:,} replies in {file}")
 
 
-def proper(value: Any, types: tuple[type, ...]) -> bool:
-    """Tell whether a value is of one of some types; a number also has to count something."""
-    if isinstance(value, int | float):
-        return type(value) in types and 0 <= value < NO_LIMIT
-    return isinstance(value, types)
-
-
-def fault_of(value: Any) -> tuple[str, str] | None:
-    """Return what is wrong with a line and what was expected, or None."""
-    body = value.get("entry") if isinstance(value, dict) else None
-    if not isinstance(body, dict) or not isinstance(sha := value.get("sha"), str):
-        return "no line of a journal", '{"entry": {...}, "sha": "..."}'
-    if (version := body.get("v")) != VERSION:
-        return f"an entry of version {quoted(version)}", f"version {VERSION}"
-    if isinstance(note := body.get("note"), dict):
-        if (told := note.get("unanswered")) is not None and not is_error(told):
-            return "a note that is none", '{"unanswered": {"question": ..., "error": ...}}'
-        return None
-    if not is_reply(body) or not proper(body["max_tokens"], (int,)):
-        return "an entry that is no reply", "request, max_tokens and reply"
-    reply = body["reply"]
-    wrong = [key for key, kind in TYPES.items() if key not in reply or not proper(reply[key], kind)]
-    if wrong:
-        return f"a reply without a proper {', '.join(wrong)}", "a reply"
-    if strange := len(reply.keys() - TYPES.keys()):
-        return f"a reply with {strange} more keys", f"{', '.join(TYPES)}, and nothing else"
-    # Last, of what is known to be small and flat.
-    if checksum(spell(body)).decode() != sha:
-        return (
-            "its checksum does not fit: it was changed by hand, or damaged",
-            "the line as it was exported (a reply is mended in overrides.jsonl of the recipe)",
-        )
-    return None
-
-
-def is_error(told: Any) -> bool:
-    """Tell whether a value says why a question had no answer."""
-    return (
-        isinstance(told, dict)
-        and told.keys() == {"question", "error"}
-        and all(isinstance(each, str) and len(each) <= LONGEST_ERROR for each in told.values())
-        and NAME.fullmatch(told["question"]) is not None
-    )
-
-
-def entries(file: Path) -> Iterator[dict[str, Any]]:
-    """Yield the replies of a file, and what had no answer; a journal's notes of batches apart.
-
-    Raises: InputError, at the end, with every line that is none.
-    """
-    faults = []
-    then = "export it again, or take these lines out; nothing was imported"
-    for number, value in numbered_rows(file, halves=True):
-        if isinstance(value, Fault):
-            faults.append(replace(value, then=then))
-        elif wrong := fault_of(value):
-            faults.append(Fault(f"{file}:{number}", *wrong, then))
-        elif "unanswered" in value["entry"].get("note", {"unanswered": ""}):
-            yield value["entry"]
-    refuse(file, faults)
-
-
 def bring(file: Path) -> None:
     """Add the replies of a file to the journal, but for those that it holds.
 
-    Raises: InputError naming every line at fault; then nothing is imported.
+    Raises: InputError naming the lines at fault; then nothing is imported.
     """
     if file.exists() and not file.is_file():  # a pipe could not be read twice
         raise InputError(Fault(str(file), "is no file", "a file that export wrote"))
-    count = sum("reply" in each for each in entries(file))
     waiting = "a run is asking and holds the journal; waiting for it to end"
-    with (
-        closing(Journal(location())) as journal,
-        journal.locked(lambda: entry.say("journal", waiting)),
-    ):
-        before = noted(journal)
-        for body in entries(file):
-            if "note" in body:
-                told = body["note"]["unanswered"]
-                if told["question"] not in before:
-                    journal.note({"unanswered": told})
-                continue
-            cut = body["reply"]["finish_reason"] == "length"
-            # A whole reply takes the place of any that a limit cut.
-            if not journal.has(body["request"], body["max_tokens"] if cut else NO_LIMIT):
-                journal.append(body["request"], body["max_tokens"], body["reply"])
-        new = journal.appended
+    with closing(Journal(location())) as journal:
+        journal.refresh()
+        count, new = take(file, journal, lambda: entry.say("journal", waiting))
     entry.say("journal", f"{count:,} replies in {file}: {new:,} new, {count - new:,} held already")

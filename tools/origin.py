@@ -125,17 +125,28 @@ class Origin:
 
 
 def changes(name: str, params: dict[str, Any]) -> list[str]:
-    """Return how the workspace differs from dvc.lock and from the commit, in words."""
-    if not (LOCK.exists() and knows("HEAD")):
-        return ["there is no commit, or no dvc.lock"]
+    """Return how a model's workspace differs from dvc.lock and the commit, in words."""
     key = next((key for key, told in params["adapters"].items() if told["name"] == name), None)
     model = next((key for key, told in params["models"].items() if told["name"] == name), None)
-    made = f"train@{key}" if key else "base"
+    return _since(f"train@{key}" if key else "base", f"evaluate@{model}", f"compare@{key}")
+
+
+def data_changes() -> list[str]:
+    """Return how the workspace differs, for the sets, from dvc.lock and from the commit."""
+    return _since("split")
+
+
+def _since(made: str, *also: str) -> list[str]:
+    """Return how the workspace differs from what dvc.lock has of a stage, and from the commit.
+
+    also: stages whose outputs tell of it; those that dvc.lock does not have do not count
+    """
+    if not (LOCK.exists() and knows("HEAD")):
+        return ["there is no commit, or no dvc.lock"]
     built = read_yaml(LOCK).get("stages", {})
     if made not in built:
         return [f"dvc.lock knows nothing of {made}"]
-    scored = [each for each in (f"evaluate@{model}", f"compare@{key}") if each in built]
-    stale = outdated("--with-deps", made, *scored)
+    stale = outdated("--with-deps", made, *(each for each in also if each in built))
     told = [f"not up to date with dvc.lock: {', '.join(stale)}"] if stale else []
     edited = git("status", "--porcelain", "--", *TRACKED).splitlines()
     files = ", ".join(line[3:] for line in edited[:5]) + (", ..." if len(edited) > 5 else "")

@@ -14,15 +14,20 @@ RECIPES = Path("recipes")
 # What the graph writes. Another recipe's files there would be another recipe's numbers in a table.
 BUILT = (Path("data"), Path("models"), Path("metrics"), Path("report.html"))
 NAME = re.compile(r"[a-z][a-z0-9_-]*")
+# What `new` begins with: small, and built in two minutes. NAME stands for the recipe's name in it.
+TEMPLATE = Path(__file__).with_name("template")
+PLACEHOLDER = "NAME"
 README = """\
 # {name}
 
 Copied from `recipes/{source}`: say here what the data is, where it comes from, under which licence.
 
-- `params.yaml`: all numbers of the embedded build; `tunegraph check` explains what it refuses
+- `params.yaml`: all numbers of the embedded build; `tunegraph check recipes/{name}` explains what
+  it refuses
 - `sources/`: the seeds, tables and probes
 - `prompts/`, `schema.json`: what the teacher is asked, and what an answer must be
-- `overrides.jsonl`: records mended by hand
+- `overrides.jsonl`: records mended by hand; `replies.jsonl`, `verdicts.jsonl`: replies and verdicts
+  that the recipe ships
 """
 
 
@@ -119,14 +124,15 @@ def list_all() -> None:
         print(f"{name}{': ' if notes else ''}{'; '.join(notes)}")
 
 
-def new(name: str, source: str = "reviews") -> None:
-    """Begin a recipe: a copy of another one under a new name, which passes `tunegraph check`.
+def new(name: str, source: str | None = None) -> None:
+    """Begin a recipe which passes `tunegraph check`: a small one, or a copy of another one.
 
+    source: the recipe to copy
     Raises: ConfigError for a name that cannot be one, or that is taken.
     """
     from tools.check import check_recipe
 
-    origin = folder(source)
+    origin = folder(source) if source else TEMPLATE
     target = RECIPES / name
     if not NAME.fullmatch(name):
         raise ConfigError(
@@ -139,17 +145,27 @@ def new(name: str, source: str = "reviews") -> None:
     if target.exists():
         raise ConfigError(Fault(str(target), "is there already", then="choose another name"))
     shutil.copytree(origin, target, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    if source:
+        rename(target, name, source)
+    else:
+        for file in (target / PATH, target / "README.md"):
+            text = file.read_text(encoding="utf-8").replace(PLACEHOLDER, name)
+            file.write_text(text, encoding="utf-8")
+    check_recipe(target / PATH, target)
+    begun = f"a copy of {origin}" if source else "a small recipe"
+    entry.say("recipe", f"{target} is {begun} and passes the checks; make it yours, then")
+    for line in (f"check {target}", f"recipe use {name}"):
+        print(f"  tunegraph {line}")
+    print("  dvc repro")
+
+
+def rename(target: Path, name: str, source: str) -> None:
+    """Give a copied recipe its own name, a README to fill in, and no figures of the other one."""
     for file in target.glob("params*.yaml"):
         text = file.read_text(encoding="utf-8")
         text = re.sub(r"^recipe:.*$", f"recipe: {name}", text, count=1, flags=re.MULTILINE)
         text = re.sub(rf"\brecipe `{re.escape(source)}`", f"recipe `{name}`", text)
         text = text.replace(f"recipe use {source}", f"recipe use {name}")
         file.write_text(text, encoding="utf-8")
-    (target / "noise.json").write_text("{}\n", encoding="utf-8")  # of the other one's builds
+    (target / "noise.json").write_text("{}\n", encoding="utf-8")
     (target / "README.md").write_text(README.format(name=name, source=source), encoding="utf-8")
-    check_recipe(target / "params.yaml", target)
-    entry.say(
-        "recipe",
-        f"{target} is a copy of {origin} and passes the checks; edit it, "
-        f"then `tunegraph recipe use {name}` and `make repro`",
-    )

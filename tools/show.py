@@ -41,7 +41,13 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
 
 def keys(models: dict[str, dict[str, Any]], sections: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield (section, key) of all that the models have, in the order of params.yaml, n first."""
-    seen = {(name, key) for told in models.values() for name in told for key in told[name]}
+    seen = {
+        (name, key)
+        for told in models.values()
+        for name, figures in told.items()
+        for key, value in figures.items()
+        if not isinstance(value, dict)  # n_of: for how many rows a key has a value
+    }
     order = {name: ["n", *about.get("metrics", [])] for name, about in sections.items()}
 
     def place(pair: tuple[str, str]) -> tuple[int, str, int, str]:

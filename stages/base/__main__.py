@@ -10,6 +10,7 @@ from stages.base.adapter import fetch_adapter
 from stages.base.scratch import make_model, make_tokenizer, train
 from stages.core import entry
 from stages.core.checkpoints import Kept, kept, key_of
+from stages.core.choices import chosen, place
 from stages.core.costs import spending
 from stages.core.curve import write_curve
 from stages.core.digest import file_digest
@@ -88,22 +89,23 @@ def undated(template: str) -> str:
     return call.sub(lambda found: repr(day.strftime(found[2])), template)
 
 
-def fetch_tokenizer(base: dict[str, Any]) -> "PreTrainedTokenizerBase":
+def fetch_tokenizer(base: dict[str, Any], section: str = "base") -> "PreTrainedTokenizerBase":
     """Load the tokenizer of a hub id or of a local folder, its chat template without a clock.
 
+    section: of params.yaml, which names id and revision
     Raises: ConfigError when it cannot be had, or has no chat template.
     """
     from transformers import AutoConfig, AutoTokenizer
 
     identity = base | {"revision": base.get("revision") or "main"}
-    with reaching(identity):
+    with reaching(identity, section):
         how = {"revision": identity["revision"], "trust_remote_code": False}
         AutoConfig.from_pretrained(identity["id"], **how)  # what it cannot read, nothing else can
         tokenizer = AutoTokenizer.from_pretrained(identity["id"], **how)
     if own := base.get("chat_template"):
         tokenizer.chat_template = own
     if not tokenizer.chat_template:
-        where = f"params.yaml: base.id: {base['id']}"
+        where = f"params.yaml: {section}.id: {base['id']}"
         what = "its tokenizer has no chat template: it was not tuned to be asked"
         then = "write one as base.chat_template: a Jinja text that ends each answer with eos_token"
         raise ConfigError(Fault(where, what, "an instruction-tuned model", then))
@@ -126,7 +128,7 @@ def main() -> None:
     """Write models/base."""
     args = entry.flags(about, "--corpus", "--model", "--curve", "--costs")
     params = load(PARAMS)
-    base = params["base"]
+    section, base = place(params["base"]), chosen(params["base"])
     scratch = base["source"] == "scratch"
     with kept() as checkpoints, spending(args.costs) as costs:
         prepare(params["compute"], params["seed"]["base"])
@@ -134,7 +136,7 @@ def main() -> None:
             if scratch:
                 tokenizer, state = build(args.corpus, folder, params, checkpoints)
             else:
-                tokenizer = fetch_tokenizer(base)
+                tokenizer = fetch_tokenizer(base, section)
             save_tokenizer(tokenizer, folder)
             manifest = describe(base, folder, tokenizer)
             if base.get("adapter"):

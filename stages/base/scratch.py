@@ -92,19 +92,21 @@ def imitate_trained_attention(model: "LlamaForCausalLM") -> None:
 
 
 def encode(tokenizer: "PreTrainedTokenizerFast", rows: list[Row]) -> list[dict[str, list[int]]]:
-    """Tokenize conversations; labels cover the last turn and its end token only."""
-    wholes = tokenizer.apply_chat_template(
-        [row["messages"] for row in rows], tokenize=True, return_dict=False
-    )
-    prompts = tokenizer.apply_chat_template(
-        [row["messages"][:-1] for row in rows],
-        add_generation_prompt=True,
+    """Tokenize conversations; labels cover every answer with its end token, and nothing else."""
+    if not rows:
+        return []
+    told = tokenizer.apply_chat_template(
+        [row["messages"] for row in rows],
         tokenize=True,
-        return_dict=False,
+        return_dict=True,
+        return_assistant_tokens_mask=True,
     )
     return [
-        {"input_ids": whole, "labels": [IGNORED] * len(prompt) + whole[len(prompt) :]}
-        for whole, prompt in zip(wholes, prompts, strict=True)
+        {
+            "input_ids": ids,
+            "labels": [token if said else IGNORED for token, said in zip(ids, mask, strict=True)],
+        }
+        for ids, mask in zip(told["input_ids"], told["assistant_masks"], strict=True)
     ]
 
 

@@ -27,6 +27,7 @@ from stages.core.pairing import (
 from stages.core.params import load
 from stages.core.rounding import rounded
 from stages.core.scores import KEYS, better
+from stages.core.sections import alone
 from stages.core.significance import Sampling, correct, paired
 
 PARAMS = ("base.set", "evaluate.sections", "compare")
@@ -65,6 +66,7 @@ def compare(
     metrics:  self, on, base -> section -> key -> value
     scores:   self, on, base -> row id -> Score
     base_set: the set that the base is good at: `all` is over its sections that have a primary key
+              (one that spans several sets is compared, and is not in `all`: its rows are already)
     Returns: sections, all (see `forgetting_and_recovery`), gap (see `gaps`), where there are any.
     p_holm is p corrected for the number of tests of this model against the same other one: a
     primary metric's for those of the sections' primary metrics, another one's for all the others.
@@ -98,7 +100,7 @@ def compare(
         if primary and (of_primary := lost(primary, scores, rows, name)):
             found["primary"] = primary
             found |= forgetting_and_recovery([of_primary], settings)
-            if asked["set"] == base_set:
+            if base_set is not None and alone(asked, base_set):
                 of_base_set[name] = of_primary
         told["sections"][name] = found
     # Few questions are asked beforehand, the primary ones: the many others must not drown them.

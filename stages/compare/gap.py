@@ -1,21 +1,21 @@
 """How much better a model is on rows that it was trained on than on rows that it never saw."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from stages.core.draw import train_sample
 from stages.core.pairing import Scores, having, section_rows, span
 from stages.core.pairing import values as of_rows
 from stages.core.scores import KEYS, better
+from stages.core.sections import is_trained, sets_of
 from stages.core.significance import Sampling, correct, unpaired
 
 Sections = dict[str, dict[str, Any]]  # evaluate.sections
 
 
 def train_sections(sections: Sections) -> set[str]:
-    """Return the names of the sections of training rows: their set is another one's sample."""
-    samples = {train_sample(section["set"]) for section in sections.values()}
-    return {name for name, section in sections.items() if section["set"] in samples}
+    """Return the names of the sections of training rows."""
+    return {name for name, section in sections.items() if is_trained(section, sections)}
 
 
 def pairs(sections: Sections) -> Iterator[tuple[str, str]]:
@@ -23,10 +23,14 @@ def pairs(sections: Sections) -> Iterator[tuple[str, str]]:
 
     Their sets belong together, their skill and language are the same.
     """
+
+    def kind(names: Iterable[str], section: dict[str, Any]) -> tuple[set[str], Any, Any]:
+        return set(names), section.get("skill"), section.get("language")
+
     for test, asked in sections.items():
-        wanted = train_sample(asked["set"]), asked.get("skill"), asked.get("language")
+        wanted = kind(map(train_sample, sets_of(asked)), asked)
         for train, other in sections.items():
-            if (other["set"], other.get("skill"), other.get("language")) == wanted:
+            if kind(sets_of(other), other) == wanted:
                 yield test, train
                 break
 

@@ -131,7 +131,7 @@ def of_pair(one: dict[str, Any], other: dict[str, Any], settings: dict[str, Any]
 def of_model(one: dict[str, Any], settings: dict[str, Any]) -> Iterator[Line]:
     """Yield how alike one model's states of different prompts are, and its attention's entropy."""
     sampling, groups = Sampling(**settings, name="layers"), one["groups"]
-    for pool, ending in POOLS.items() if len(groups) > 2 else ():
+    for pool, ending in POOLS.items() if len(groups) > 1 else ():
         for at, layer in enumerate(one["layers"].tolist()):
             yield {"layer": layer} | told(
                 f"alike{ending}", alike(one[pool][:, at]), groups, sampling

@@ -54,12 +54,15 @@ def cka(one: "ndarray", other: "ndarray") -> float | None:
 def alike(states: "ndarray") -> "ndarray":
     """Return pseudo-values (n,) whose mean is the mean cosine of all pairs of states (n, width).
 
-    Pairs share states, so they are no independent values; these behave as if they were.
+    Pairs share states, so they are no independent values; these behave as if they were. Of two
+    states there is one pair, and nothing tells how it varies: the same value twice.
     Source: Arvesen 1969, Jackknifing U-statistics, https://doi.org/10.1214/aoms/1177697287
     """
     import numpy as np
 
     n = len(states)
+    if n == 2:
+        return np.repeat(cosine(states[:1], states[1:]), 2)
     sums = cosine(states[:, None], states[None]).sum(1) - 1
     whole = sums.sum()
     return np.asarray(whole / (n - 1) - (whole - 2 * sums) / (n - 2))

@@ -1,7 +1,7 @@
 """Score one model's answers, and its variations.
 
 Reads:   data/answers/{<name>,base}.jsonl, data/variations/<name>.jsonl, data/test.jsonl, the
-         recipe's schema
+         recipe's schema and verdicts
 Writes:  metrics/models/<name>.json, data/scores/<name>.jsonl, data/variation_scores/<name>.jsonl
 Network: none (an encoder given by hub id comes from the hub, when the cache lacks it)
 
@@ -13,6 +13,7 @@ from collections import Counter
 from stages.core import entry
 from stages.core.jsonl import read_json, read_rows, write_json, write_rows
 from stages.core.params import load
+from stages.core.verdicts import VALUES, judged, read_verdicts
 from stages.evaluate.families import score
 from stages.evaluate.imports import collect_rarely
 from stages.evaluate.matching import match, match_variations
@@ -41,6 +42,8 @@ def main() -> None:
     scoring = match(read_rows(args.answers), rows, args.answers, base)
     variations = match_variations(read_rows(args.variations), scoring, args.variations)
     scoring.sections = variations.sections = sections
+    by_hand = judged(read_verdicts(args.verdicts), args.name, scoring.answers.values())
+    scoring.judged = {row: VALUES[each["verdict"]] for row, each in by_hand.held.items()}
     collect_rarely()
     both = scoring.with_more(variations)
     score(both, params, read_json(args.schema))
@@ -53,6 +56,8 @@ def main() -> None:
         message += f", {len(variations.answers)} variations"
     if bare := [name for name, figures in summary.items() if not figures["n"]]:
         message += f"; no rows in {', '.join(bare)}"
+    if by_hand.held or by_hand.stale:
+        message += f"; {len(by_hand.held)} judged by hand, {len(by_hand.stale)} verdicts stale"
     if both.verdicts:
         counts = Counter(both.verdicts.values())
         counted = (f"{n} {what}" for what, n in sorted(counts.items()))

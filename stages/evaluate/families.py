@@ -10,6 +10,8 @@ def score(scoring: Scoring, params: dict[str, Any], schema: dict[str, Any]) -> N
 
     params: the sections `evaluate`, which has passed `check_sections`, and `compute`
     """
+    for answer in scoring.asking("judged"):
+        scoring.take([answer], {"judged": [scoring.judged[answer]]})
     _likelihood(scoring)
     _wording(scoring)
     _behaviour(scoring)
@@ -80,6 +82,10 @@ def _behaviour(scoring: Scoring) -> None:
 
                 found = InLanguage().compute(**scoring.columns(answers), **said)
                 scoring.take(answers, found)
+    if answers := scoring.asking("diacritics"):
+        from stages.evaluate.metrics.diacritics import Diacritics
+
+        scoring.take(answers, Diacritics().compute(**scoring.columns(answers)))
 
 
 def _content(scoring: Scoring, schema: dict[str, Any]) -> None:

@@ -9,15 +9,11 @@ from typing import Any
 from stages.core.errors import ConfigError, Fault, InputError
 from stages.core.records import Answer, Row
 from stages.core.scores import KEYS
+from stages.core.sections import holds
 
 WHERE = "params.yaml: evaluate.sections"
 SLACK = 1e-5  # what float32 may leave the range by
 Values = dict[str, dict[str, float]]  # answer id -> key -> value
-
-
-def is_of(kin: Answer | Row, section: dict[str, Any]) -> bool:
-    """Say whether a section holds it: it is of its set, and of its skill where it names one."""
-    return kin["set"] == section["set"] and section.get("skill", kin["skill"]) == kin["skill"]
 
 
 def reference(row: Row) -> str:
@@ -35,6 +31,7 @@ class Scoring:
     base:       row id -> the base's answer to it; empty for the base itself
     transcript: the answers were pasted from elsewhere
     values:     answer id -> key -> value
+    judged:     answer id -> what a person said of exactly this text, 0 to 1
     verdicts:   answer id -> how its code ended, where it was run
     guards:     what held that code; empty where none was run
     """
@@ -45,6 +42,7 @@ class Scoring:
     base: dict[str, str] = field(default_factory=dict)
     transcript: bool = False
     values: Values = field(default_factory=dict)
+    judged: dict[str, float] = field(default_factory=dict)
     verdicts: dict[str, str] = field(default_factory=dict)
     guards: str = ""
 
@@ -54,7 +52,7 @@ class Scoring:
 
     def section_rows(self, section: dict[str, Any]) -> list[str]:
         """Return the ids of a section's answers."""
-        return [at for at, answer in self.answers.items() if is_of(answer, section)]
+        return [at for at, answer in self.answers.items() if holds(section, answer)]
 
     def has(self, answer: str, need: str | None) -> bool:
         """Say whether an answer has what a key needs (`stages.core.keys.NEEDS`).
@@ -69,6 +67,8 @@ class Scoring:
             return self.answers[answer]["row"] in self.base
         if need == "limit":
             return not self.transcript
+        if need == "verdict":
+            return answer in self.judged
         return need not in MEASURED or need in self.answers[answer]
 
     def asking(self, *keys: str, **said: str) -> list[str]:
@@ -136,7 +136,7 @@ def check_sections(sections: dict[str, dict[str, Any]], rows: Iterable[Row]) -> 
     taken: dict[tuple[str, str], str] = {}
     rows = list(rows)
     for name, section in sections.items():
-        of_section = [row for row in rows if is_of(row, section)]
+        of_section = [row for row in rows if holds(section, row)]
         for key in section["metrics"]:
             faults += _faults(f"{WHERE}.{name}.metrics", key, section, of_section, taken)
     if faults:

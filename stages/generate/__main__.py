@@ -17,6 +17,7 @@ from contextlib import closing
 
 from stages.core import entry
 from stages.core.asking.budget import Budget
+from stages.core.asking.exported import take
 from stages.core.asking.filling import fill
 from stages.core.asking.journal import Journal, location
 from stages.core.asking.opening import dialogue_of
@@ -34,6 +35,7 @@ PARAMS = (
     "validate.normalise",
     "validate.aliases",
 )
+WAITING = "another run is asking and holds the journal; waiting for it to end"
 
 
 def main() -> None:
@@ -48,6 +50,9 @@ def main() -> None:
         if journal.damaged:
             lines = f"{journal.damaged} damaged lines in {journal.path} are passed over"
             entry.say("generate", f"{lines}; what they held is asked again where it is needed")
+        shipped, new = take(args.shipped, journal, lambda: entry.say("generate", WAITING))
+        if new:
+            entry.say("generate", f"{new:,} of {shipped:,} replies of {args.shipped} taken in")
         dialogue = dialogue_of(journal, args.requests, args.truth, args.schema, params)
         budget = Budget.of(params)
         errors = fill(args.requests, args.truth, dialogue, params, budget, tally)

@@ -17,6 +17,7 @@ from stages.core.errors import Fault, InputError
 from stages.core.jsonl import read_json, read_rows
 from stages.core.records import Answer, Request, Score, Truth
 from stages.core.scores import KEYS, better
+from stages.core.sections import alone
 from stages.judge.offline import thought
 
 SCHEMA = Path(__file__).with_name("verdict.schema.json")
@@ -81,7 +82,7 @@ def primaries(sections: dict[str, dict[str, Any]], name: str) -> Callable[[str],
     found = {
         section.get("skill"): section["primary"]
         for section in sections.values()
-        if section["set"] == name
+        if alone(section, name)
         and section.get("primary")
         and KEYS[section["primary"]].higher_is_better is not None
     }

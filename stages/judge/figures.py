@@ -7,6 +7,7 @@ from typing import Any
 
 from stages.core.rounding import rounded
 from stages.core.scores import KEYS
+from stages.core.sections import alone
 from stages.core.significance import Rows, Sampling, correct, mcnemar, paired
 from stages.judge.agreement import agreement, sign
 from stages.judge.comparisons import Comparison
@@ -146,7 +147,7 @@ def figures(
     keys = dict.fromkeys(
         key
         for section in sections.values()
-        if section["set"] == name
+        if alone(section, name)
         for key in section["metrics"]
         if key in KEYS and KEYS[key].higher_is_better is not None
     )

@@ -1,6 +1,6 @@
 """Tell how alike a model's answers to one prompt are, and whom they describe.
 
-Reads:   data/variations/, data/variation_scores/, data/splits/<set>/, the schema
+Reads:   data/variations/, data/variation_scores/, data/splits/, the schema
 Writes:  metrics/profile.json
 Network: none
 """
@@ -15,7 +15,8 @@ from stages.core.params import load
 from stages.core.proof import Refused
 from stages.core.proof.schema import compiled
 from stages.core.rounding import rounded
-from stages.profile.bias import bias
+from stages.core.sections import alone
+from stages.profile.bias import bias, called
 from stages.profile.consistency import consistency
 from stages.profile.runs import of_dataset, repeated
 
@@ -44,7 +45,7 @@ def main() -> None:
     sections = {
         name: asked
         for name, asked in params["evaluate"]["sections"].items()
-        if asked["set"] == profile["set"]
+        if alone(asked, profile["set"])
     }
     chosen = next((name for name, asked in sections.items() if "primary" in asked), None)
     primary = sections[chosen] if chosen else None
@@ -79,8 +80,11 @@ def main() -> None:
     }
     if profile["attributes"]:
         held = {name: [(run.group, run.record) for run in runs[name]] for name in answered}
-        dataset = of_dataset(read_rows(args.splits / "train.jsonl"))
-        told |= bias(held, dataset, profile["attributes"], compare)
+        datasets = {
+            name: of_dataset(read_rows(args.splits / of / "train.jsonl"))
+            for of, name in called(profile.get("datasets", [profile["set"]])).items()
+        }
+        told |= bias(held, datasets, profile["attributes"], compare)
     write_json(args.profile, rounded(told))
     counts = ", ".join(f"{name} {len(runs[name])}" for name in answered)
     silent = [name for name in names if not runs[name]]

@@ -16,10 +16,22 @@ from stages.core.errors import Fault, InputError
 from stages.core.jsonl import read_json, read_rows, replacing, write_json
 from stages.core.pairing import read_scores
 from stages.core.params import load
-from stages.report import ablation, judge, layers, noise, price, profile, transcripts
+from stages.core.verdicts import read_verdicts
+from stages.report import (
+    ablation,
+    judge,
+    layers,
+    noise,
+    price,
+    profile,
+    sources,
+    transcripts,
+    verdicts,
+)
+from stages.report.first_table import first_table
 from stages.report.overfitting import rises
 from stages.report.probes import probes
-from stages.report.scores_csv import write_scores
+from stages.report.scores_csv import lines, write_scores
 from stages.report.summary import alarms, summarise
 from stages.report.tables import report
 from stages.report.transfer import backward_transfer
@@ -105,6 +117,10 @@ def main() -> None:
     write_json(args.summary, summary)
     confidence = params["compare"]["confidence"]
     parts = [
+        *sources.section(read_json(args.origins)),
+        *verdicts.section(
+            read_verdicts(args.verdicts), answers, params["adapters"], params["recipe"]
+        ),
         *transcripts.section(answers),
         *price.section(prices, confidence),
         *ablation.section(read_json(args.ablation)),
@@ -113,8 +129,11 @@ def main() -> None:
         *layers.section(read_json(args.layers)),
         *noise.section(read_json(args.noise), comparisons, params),
     ]
+    of_rows = {name: list(of_model.values()) for name, of_model in scores.items()}
+    figures = list(lines(models, of_rows, sections, params["compare"]))
     told = report(
         params["recipe"],
+        first_table(params["evaluate"]["table"], names, figures),
         sections,
         models,
         comparisons,
@@ -126,8 +145,7 @@ def main() -> None:
         confidence,
     )
     write_text(args.report, told)
-    of_rows = {name: list(of_model.values()) for name, of_model in scores.items()}
-    write_scores(args.all_scores, models, of_rows, sections, params["compare"])
+    write_scores(args.all_scores, figures)
     shown = params["evaluate"]["probes"]
     write_text(args.probes, probes(answers, shown, of_rows, sections))
     write_curves(args.all_curves, [row for curve in curves.values() for row in curve])

@@ -12,6 +12,7 @@ REPLIES = (
     *("prompt_tokens", "completion_tokens", "usd", "usd_per_row", "unpriced"),
 )
 SETS = ("rows", "train", "val", "test")
+SOURCES = "sources"
 ALIKE = (
     *("n", "distinct_over", "distinct_1", "distinct_2", "sampled", "self_similarity"),
     *("near_duplicate_share", "clusters", "largest_cluster"),
@@ -23,18 +24,18 @@ SPENT = (
 
 
 def clusters(diversity: dict[str, Any]) -> list[str]:
-    """Return a line for each teacher whose rows say nearly the same."""
+    """Return a line for each source, teacher or table, whose rows say nearly the same."""
     lines = []
     for alarm in diversity.get("alarms", []):
         share, sampled = alarm["near_duplicate_share"], alarm["sampled"]
         largest = round(alarm["largest_cluster"] * sampled)
         pair = " and ".join(f"`{escape(row)}`" for row in alarm["examples"])
         lines.append(
-            f"- The rows of {escape(alarm['teacher'])} cluster: {share:.1%} of {sampled} sampled "
+            f"- The rows of {escape(alarm['source'])} cluster: {share:.1%} of {sampled} sampled "
             f"answers say nearly what another one says; the largest cluster holds {largest}. Two "
             f"that do: {pair} (`tunegraph explain <id>`). Training on them repeats a few answers "
-            "more than it adds new ones; more varied seeds, a higher temperature, a second teacher "
-            "or `validate.near_duplicate_similarity` help."
+            "more than it adds new ones; varied seeds, a higher temperature, a second teacher, "
+            "rows from elsewhere or `validate.near_duplicate_similarity` help."
         )
     return lines
 
@@ -57,7 +58,8 @@ def replies_tables(data: dict[str, Any]) -> list[str]:
 
 def splits_table(splits: dict[str, Any]) -> list[str]:
     """Return how the sets were split."""
-    columns = in_order({key for found in splits.values() for key in found}, SETS)
+    there = {key for found in splits.values() for key in found} - {SOURCES}
+    columns = in_order(there, SETS)
     rows = [
         [escape(name), *(number(total(found.get(column))) for column in columns)]
         for name, found in splits.items()
@@ -65,22 +67,34 @@ def splits_table(splits: dict[str, Any]) -> list[str]:
     return table(["set", *(escape(column) for column in columns)], rows)
 
 
+def origins_table(splits: dict[str, Any]) -> list[str]:
+    """Return where the rows of each set come from: a teacher's replies, or a source of rows."""
+    rows = [
+        [escape(name), escape(source), way, *(number(sides.get(side)) for side in SETS[1:])]
+        for name, found in splits.items()
+        for way, by_source in found.get(SOURCES, {}).items()
+        for source, sides in by_source.items()
+    ]
+    return table(["set", "source", "which is", *SETS[1:]], rows, left=3) if rows else []
+
+
 def data_tables(
     data: dict[str, Any], splits: dict[str, Any], diversity: dict[str, Any]
 ) -> list[str]:
     """Return what became of the replies, how the sets were split, how alike the rows are."""
     alike = beside("diversity of the rows", "value", diversity, ALIKE)
-    return ["## Data", "", *replies_tables(data), *splits_table(splits), *alike]
+    sets = [*splits_table(splits), *origins_table(splits)]
+    return ["## Data", "", *replies_tables(data), *sets, *alike]
 
 
 def several(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the figures by teacher, or nothing where one gave all."""
-    by_teacher = found.get("teachers", {})
-    return by_teacher if len(by_teacher) > 1 else {}
+    """Return the figures by teacher, or by source; nothing where one gave all."""
+    by_name = found.get("teachers") or found.get(SOURCES, {})
+    return by_name if len(by_name) > 1 else {}
 
 
 def beside(label: str, value: str, whole: dict[str, Any], order: tuple[str, ...]) -> list[str]:
-    """Return a table of figures: a row a key, a column for all, and one for each teacher."""
+    """Return a table of figures: a row a key, a column for all, and one for each who gave some."""
     parts = several(whole)
     columns = [whole, *parts.values()]
     keys = {

@@ -9,6 +9,7 @@ from typing import Any
 from stages.core.marks import has_code, is_degenerate, is_empty
 from stages.core.records import Answer, Score
 from stages.core.scores import arrow
+from stages.core.sections import alone, holds
 from stages.report.markdown import escape, fenced, number, table
 
 TITLE = "# Probes: every model's answer to what none was trained on"
@@ -50,8 +51,9 @@ def marks(answer: Answer, score: Score | None) -> list[str]:
 
 def leading(sections: dict[str, dict[str, Any]], name: str, skill: str) -> str | None:
     """Return the key that a table with room for one shows: the primary of the probes' section."""
-    for section in sections.values():
-        if section["set"] == name and section.get("skill", skill) == skill:
+    probe = {"set": name, "skill": skill}
+    for section in sorted(sections.values(), key=lambda section: not alone(section, name)):
+        if holds(section, probe):
             return section.get("primary", section["metrics"][0])
     return None
 

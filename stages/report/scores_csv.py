@@ -11,7 +11,7 @@ A line stands where it does in params.yaml: sections, then metrics, then models.
 """
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from math import isinf
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,11 @@ def lines(
     sections: Mapping[str, Any],
     settings: Mapping[str, Any],
 ) -> Iterator[dict[str, Any]]:
-    """Yield a line for each key that a model has in a section."""
+    """Yield a line for each key that a model has in a section.
+
+    models, scores: what metrics/models and data/scores hold, by name, in the order of params.yaml
+    sections:       `evaluate.sections`; settings: `compare`
+    """
     by_row = {name: {score["row"]: score for score in of} for name, of in scores.items()}
     for section, asked in sections.items():
         sampling = Sampling(settings["confidence"], settings["resamples"], section)
@@ -64,20 +68,10 @@ def lines(
                 yield line | {"primary": int(key == asked.get("primary"))}
 
 
-def write_scores(
-    path: Path,
-    models: Mapping[str, Mapping[str, Mapping[str, float]]],
-    scores: Mapping[str, list[Score]],
-    sections: Mapping[str, Any],
-    settings: Mapping[str, Any],
-) -> None:
-    """Write a line a section, key and model.
-
-    models, scores: what metrics/models and data/scores hold, by name, in the order of params.yaml
-    sections:       `evaluate.sections`; settings: `compare`
-    """
+def write_scores(path: Path, figures: Iterable[Mapping[str, Any]]) -> None:
+    """Write the lines of all figures."""
     with replacing(path) as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
-        for line in lines(models, scores, sections, settings):
-            writer.writerow(rounded(line))
+        for line in figures:
+            writer.writerow(rounded(dict(line)))

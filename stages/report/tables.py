@@ -132,6 +132,7 @@ def changes_table(
 
 def report(
     recipe: str,
+    first: list[str],
     sections: dict[str, Any],
     models: dict[str, Any],
     comparisons: dict[str, Any],
@@ -144,6 +145,7 @@ def report(
 ) -> str:
     """Return metrics/report.md.
 
+    first:      lines of the table that stands above all others
     data:       what metrics/data.json, splits.json and diversity.json hold
     transfers:  as `stages.report.transfer` has them
     parts:      lines of what other stages found, wordings to layers
@@ -153,6 +155,7 @@ def report(
     # What has to be known before the figures are read.
     if warnings := clusters(data[2]) + rise_lines([each for each in rises if not each.kept]):
         lines += ["## Warnings", "", *warnings, ""]
+    lines += first
     lines += in_words(sections, comparisons, confidence)
     lines += models_table(sections, models)
     if comparisons:

@@ -12,10 +12,10 @@ that a model of the chain was trained on, learned where it was trained on first.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from stages.core.draw import train_sample
 from stages.core.estimates import Estimate, average, total
 from stages.core.pairing import Scores, differences, having, section_rows, span
 from stages.core.rounding import rounded
+from stages.core.sections import alone, is_trained
 from stages.core.significance import Rows, Sampling, paired
 from stages.report.markdown import counted, escape, table
 
@@ -42,10 +42,13 @@ def learned(models: list[str], adapters: Mapping[str, Any], base_set: str) -> di
 
 
 def sections_of(task: str, sections: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the sections of a set's test rows that have a primary metric, with the metric."""
-    samples = {train_sample(section["set"]) for section in sections.values()}
+    """Yield the sections of a set's test rows that have a primary metric, with the metric.
+
+    One that spans several sets is of no one task.
+    """
     for name, section in sections.items():
-        if section["set"] == task and task not in samples and section.get("primary"):
+        trained = is_trained(section, sections)
+        if alone(section, task) and not trained and section.get("primary"):
             yield name, section["primary"]
 
 

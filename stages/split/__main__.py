@@ -94,6 +94,19 @@ def placed(
     return sides, list(leaks(rows, sides, head)), joins
 
 
+def origins(part: dict[Side, list[Row]]) -> dict[str, dict[str, dict[Side, int]]]:
+    """Return how many rows of each side come from each source.
+
+    Returns: requested (of teachers) and imported (of sources of finished rows), each by name
+    """
+    found: dict[str, dict[str, dict[Side, int]]] = {"requested": {}, "imported": {}}
+    for side, its_rows in part.items():
+        for row in its_rows:
+            way = found["requested" if "request" in row else "imported"]
+            way.setdefault(row["source"], dict.fromkeys(SIDES, 0))[side] += 1
+    return found
+
+
 def split(
     rows: dict[str, list[Row]], sets: dict[str, Any], rules: dict[str, Any], seed: int
 ) -> tuple[dict[str, dict[Side, list[Row]]], dict[str, dict[str, Any]]]:
@@ -132,10 +145,25 @@ def split(
             "capped": len(beyond),
             "joined": joins[name],
             "leaking": {why: sum(leak.reason == why for leak in removed) for why in REASONS},
+            "sources": origins(parts[name]),
         }
     if faults := impossible(sets, counts):
         raise ConfigError(*faults)
     return parts, counts
+
+
+def in_two_sets(parts: dict[str, dict[Side, list[Row]]]) -> list[Fault]:
+    """Return a fault for each test row that is one of another set, too: it has one answer."""
+    first: dict[str, str] = {}
+    faults = []
+    for name, by_side in parts.items():
+        for row in by_side["test"]:
+            if (other := first.setdefault(row["id"], name)) != name:
+                prompt = " ".join(row["messages"][-2]["content"].split())
+                what = f"test row {row['id']} ({prompt:.60}) is a test row of {other} too"
+                then = "take it out of one of them, or word it otherwise"
+                faults.append(Fault(f"params.yaml: sets.{name}", what, "each in one set", then))
+    return faults
 
 
 def main() -> None:
@@ -158,6 +186,8 @@ def main() -> None:
         raise UserError(*faults)
     sets, seed = params["sets"], params["seed"]["data"]
     parts, counts = split(rows, sets, params["split"], seed)
+    if faults := in_two_sets(parts):
+        raise InputError(*faults[:10])
     samples = train_samples(parts, sets, seed)
     for name, sample in samples.items():
         counts[name]["train_sample"] = len(sample)

@@ -32,11 +32,19 @@ def leaks(
 
     Across all sets, because an adapter may train on any of them: the same row, the same prompt to
     the letter, or the same group. Test keeps what it has; val gives way to test, train to both.
+    A test row that a set of test rows alone (the probes) holds, too, stays there: a row is answered
+    once, in one set.
 
     rows, sides: by set, in the same order
     head:        the group that stands for each one (`sides.heads`): near-duplicates are of one
     """
     known = {name: [_identities(row, head) for row in its_rows] for name, its_rows in rows.items()}
+    whole = {name for name, its_sides in sides.items() if {*its_sides} == {"test"}}
+    asked = {each[0] for name in whole for each in known[name]}
+    for name in [name for name in known if asked and name not in whole]:
+        for place, (each, its_side) in enumerate(zip(known[name], sides[name], strict=True)):
+            if its_side == "test" and each[0] in asked:
+                yield Leak(name, place, its_side, "row")
     held: tuple[set[str], ...] = tuple(set() for _ in REASONS)
     for keeps, gives_way in (("test", "val"), ("val", "train")):
         for name, identities in known.items():

@@ -10,7 +10,7 @@ SHINGLE = 3
 
 def shingles(text: str) -> frozenset[str]:
     """Return the word trigrams of a text, in lower case; a shorter text is one shingle."""
-    words = re.findall(r"\w+", text.lower())
+    words = re.findall(r"[\w\u0300-\u036f]+", text.lower())  # with marks that stand apart
     last = max(1, len(words) - SHINGLE + 1)
     return frozenset(" ".join(words[at : at + SHINGLE]) for at in range(last))
 

@@ -26,36 +26,44 @@ def heads(groups: set[str], joined: list[set[str]], seed: int) -> dict[str, str]
 
 
 def by_ids(rows: list[Row], ids: dict[str, list[str]], where: str) -> list[Side]:
-    """Return the sides that explicit row ids ask for; the rest is train.
+    """Return the sides that explicit ids ask for; the rest is train.
 
-    Raises: ConfigError naming ids that no row has, or that are asked for on both sides.
+    ids: side -> ids of rows, or of groups (a column of the table, `sources.<name>.group`), which
+         stand for all of their rows
+    Raises: ConfigError naming ids that neither a row nor a group has, and rows that are asked for
+        on both sides.
     """
     test, val = set(ids.get("test", [])), set(ids.get("val", []))
-    there = {row["id"] for row in rows}
+    there = {name for row in rows for name in (row["id"], row["group"])}
     faults = [
-        Fault(f"{where}.ids", f"no row has the id {name!r}", "ids of rows of this set")
+        Fault(f"{where}.ids", f"no row and no group has the id {name!r}", "ids of this set")
         for name in sorted((test | val) - there)
     ]
-    faults += [
-        Fault(f"{where}.ids", f"{name!r} is under val and under test", "one of the two")
-        for name in sorted(test & val)
-    ]
+    sides: list[Side] = []
+    for row in rows:
+        names = {row["id"], row["group"]}
+        sides.append("test" if names & test else "val" if names & val else "train")
+        if names & test and names & val:
+            told = " or ".join(repr(name) for name in sorted(names & (test | val)))
+            faults.append(Fault(f"{where}.ids", f"{told} is under val and under test", "one side"))
     if faults:
-        raise ConfigError(*faults[:10])
-    return ["test" if row["id"] in test else "val" if row["id"] in val else "train" for row in rows]
+        raise ConfigError(*list(dict.fromkeys(faults))[:10])
+    return sides
 
 
 def stratum_of(row: Row, key: str, where: str) -> str:
-    """Return the stratum of a row: its skill, or a value of its record.
+    """Return the stratum of a row: its skill, its source, or a value of its record.
 
     Raises: ConfigError when the row has no such value.
     """
     if key == "skill":
         return row["skill"]
+    if key == "source":
+        return row["source"]
     try:
         return str(row["record"][key])
     except KeyError:
-        known = ", ".join(["skill", *row.get("record", {})])
+        known = ", ".join(["skill", "source", *row.get("record", {})])
         raise ConfigError(
             Fault(f"{where}.stratify", f"row {row['id']} has no `{key}`", f"one of: {known}")
         ) from None

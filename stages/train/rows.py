@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stages.core.errors import ConfigError, Fault
 from stages.core.records import Row
+from stages.train.spans import answered, marks_answers
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -81,18 +82,21 @@ def encode(
     """Tokenize conversations; what is learned is the last turn with its end, unless told.
 
     completion_only: no token of the prompt is a target
-    assistant_only:  no token is one that no assistant said, by the template's own marks
-    Both together mean what TRL means by them: a target is what both allow.
+    assistant_only:  no token is one that no assistant said, by the template's own marks; by what
+                     each answer adds to its prompt, where it has none
+    Both together mean what TRL means by them: a target is what both allow. Every answer of a
+    conversation is learned with assistant_only alone.
     Raises: ConfigError when a template does not say which tokens these are.
     Source: https://huggingface.co/docs/trl/sft_trainer#train-on-completion-only
     """
     if not rows:
         return []
+    marked = assistant_only and marks_answers(tokenizer)
     wholes = tokenizer.apply_chat_template(
         [row["messages"] for row in rows],
         tokenize=True,
         return_dict=True,
-        return_assistant_tokens_mask=assistant_only,
+        return_assistant_tokens_mask=marked,
     )
     prompts = tokenizer.apply_chat_template(
         [row["messages"][:-1] for row in rows],
@@ -100,7 +104,11 @@ def encode(
         tokenize=True,
         return_dict=False,
     )
-    marks = wholes["assistant_masks"] if assistant_only else [None] * len(rows)
+    marks = [None] * len(rows)
+    if marked:
+        marks = wholes["assistant_masks"]
+    elif assistant_only:
+        marks = answered(tokenizer, rows, wholes["input_ids"])
     encoded = []
     for row, ids, prompt, mark in zip(rows, wholes["input_ids"], prompts, marks, strict=True):
         if ids[: len(prompt)] != prompt:
@@ -119,13 +127,13 @@ def encode(
             labels = [label if said else IGNORED for label, said in zip(labels, mark, strict=True)]
         if all(label == IGNORED for label in labels[1:]):
             what = f"row {row['id']} has no token to learn"
-            if assistant_only:
-                what += ": the chat template does not mark what the assistant said"
+            if marked:
+                what += ": the chat template marks nothing that the assistant said"
             raise ConfigError(
                 Fault(
-                    "params.yaml: sft.assistant_only_loss" if assistant_only else "the rows",
+                    "params.yaml: sft.assistant_only_loss" if marked else "the rows",
                     what,
-                    "a template with {% generation %}" if assistant_only else "an answer",
+                    "{% generation %} around every answer" if marked else "an answer",
                 )
             )
         encoded.append({"input_ids": ids, "labels": labels})

@@ -57,6 +57,7 @@ class Student:
             "id": digest(messages),
             "skill": self.skill,
             "group": seed["group"],
+            "source": request["teacher"],
             "request": request["id"],
             "record": record,
             "operations": operations,

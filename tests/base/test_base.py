@@ -145,6 +145,39 @@ def test_a_base_without_a_chat_template_is_refused(local):
         local.base()
 
 
+def test_a_base_by_its_short_name_is_the_one_that_it_stands_for(tiny, monkeypatch):
+    """The manifest, and so all that reads it, knows the real id and revision."""
+    tokenizer, asked = stack.load_tokenizer(BASE), []
+    monkeypatch.setattr(
+        base_stage, "fetch_tokenizer", lambda *words: asked.append(words) or tokenizer
+    )
+    choices = {name: {"id": f"some/{name}", "revision": name * 3} for name in ("1b", "3b")}
+    for name in choices:
+        tiny.params["base"] = {"source": "hub", "id": name, "choices": choices} | {
+            key: tiny.params["base"][key]
+            for key in ("set", "dtype", "quantize", "attn_implementation")
+        }
+        tiny.write_params()
+        tiny.base()
+        said = read_manifest(BASE)["base"]
+        assert (said["id"], said["revision"], said["weights"]) == (f"some/{name}", name * 3, None)
+        assert asked[-1][0]["id"] == f"some/{name}"
+        assert asked[-1][1] == f"base.choices.{name}"
+    assert len(asked) == 2
+
+
+def test_a_choice_that_cannot_be_had_is_named_where_it_stands(tiny, monkeypatch):
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    choices = {"1b": {"id": "nobody-at-all/nothing-there", "revision": "abc1234"}}
+    tiny.params["base"] |= {"source": "hub", "id": "1b", "choices": choices}
+    tiny.write_params()
+    where = r"base\.choices\.1b\.id: nobody-at-all/nothing-there: cannot be loaded at revision abc"
+    with pytest.raises(ConfigError, match=where):
+        tiny.base()
+
+
 def test_a_base_that_cannot_be_had_is_named(tiny, monkeypatch: pytest.MonkeyPatch):
     import huggingface_hub.constants
 

@@ -85,6 +85,54 @@ def test_a_missing_figure_fails(ci: ModuleType):
     assert failed(ci, models) == ["2b: own.content_recall"]
 
 
+def named(chats: float, naming: float, finding: float) -> dict[str, dict[str, float]]:
+    return {
+        "chats": {"n": 80, "rouge_l": chats},
+        "naming_toned": {"n": 100, "exact": naming},
+        "finding_toned": {"n": 100, "exact": finding},
+    }
+
+
+GOOD_EMOJI = {
+    "base": named(0.4, 0.0, 0.0),
+    "finetome": named(0.7, 0.0, 0.0),
+    "emoji": named(0.0, 0.77, 0.69),
+}
+BAD_EMOJI = [
+    *((model, section, "n", 59) for model in GOOD_EMOJI for section in ("naming_toned", "chats")),
+    ("base", "naming_toned", "exact", 0.06),
+    ("base", "finding_toned", "exact", 0.06),
+    ("finetome", "naming_toned", "exact", 0.06),
+    ("finetome", "finding_toned", "exact", 0.06),
+    ("finetome", "chats", "rouge_l", 0.49),
+    ("emoji", "naming_toned", "exact", 0.49),
+    ("emoji", "finding_toned", "exact", 0.39),
+]
+
+
+def failed_emoji(ci: ModuleType, models: dict[str, Any]) -> list[str]:
+    checks = list(ci.emoji_figures(models))
+    assert len(checks) == len(BAD_EMOJI)
+    return [what for what, _, _, met in checks if not met]
+
+
+def test_a_good_build_of_emoji_passes(ci: ModuleType):
+    assert failed_emoji(ci, GOOD_EMOJI) == []
+
+
+@pytest.mark.parametrize(("name", "section", "key", "value"), BAD_EMOJI)
+def test_each_figure_of_emoji_can_fail(
+    ci: ModuleType, name: str, section: str, key: str, value: float
+):
+    models = deepcopy(GOOD_EMOJI)
+    models[name][section][key] = value
+    assert failed_emoji(ci, models) == [f"{name}: {section}.{key}"]
+
+
+def test_a_build_of_emoji_that_is_not_there_fails_all(ci: ModuleType):
+    assert len(failed_emoji(ci, {})) == len(BAD_EMOJI)
+
+
 def lock(md5: str, stages: tuple[str, ...]) -> dict[str, Any]:
     outs = [{"path": f"data/{number}", "md5": md5} for number in range(2)]
     outs.append({"path": "metrics/costs/x.json", "md5": md5 + "x"})

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from stages.check import faults
+from stages.check.scoring import LANGUAGES
 from stages.core.params import read_yaml
 
 PARAMS = Path("params.yaml")
@@ -518,17 +519,32 @@ FILES = {
     "a template with an unknown variable": (
         "prompts/generate.md",
         b"{{ revue }}",
-        r"prompts/generate.md: there is no variable 'revue'; did you mean 'review'\?",
+        r"prompts/generate.md:\d+: there is no variable 'revue'; did you mean 'review'\?",
     ),
     "the record in a template that has none": (
         "prompts/instruction.md",
         b"{{ review }} {{ record.agree }}",
-        r"prompts/instruction.md: there is no variable 'record'",
+        r"prompts/instruction.md:1: there is no variable 'record'",
     ),
     "a template with a syntax error": (
         "prompts/answer.md",
         b"one\n{{ record }",
         r"prompts/answer.md:2: not a Jinja template",
+    ),
+    "a key that the schema does not have": (
+        "prompts/answer.md",
+        b'{{ record["agree"] }}\n{{ record.items() | list }} {{ record.disagre | json }}',
+        r"prompts/answer.md:2: there is no key of the record 'disagre'; did you mean 'disagree'",
+    ),
+    "a table that is neither seeds nor examples": (
+        "sources/probes.jsonl",
+        b'{"note": "one"}\n{"note": "two"}\n',
+        r"sources/probes.jsonl: no row is a seed, .* columns note\n  to do: say in params.yaml",
+    ),
+    "an example without an answer": (
+        "sources/probes.jsonl",
+        b'{"skill": "a", "messages": [{"role": "user", "content": "b"}]}\n',
+        r"sources/probes.jsonl:1: not an example: at \$.messages: ",
     ),
     "an empty template": ("prompts/answer.md", b"\n", r"prompts/answer.md: is empty"),
     "a schema that is no JSON": (
@@ -640,3 +656,72 @@ def test_the_marker_does_not_depend_on_what_was_checked(
     markers.append(Path("data/checked.json").read_bytes())
     assert markers[0] == markers[1]
     assert read_yaml(PARAMS)["compute"]["threads"] == 2
+
+
+# A recipe, one of its files, an edit of it, and what must be told: of keys that reviews has not.
+OTHERS = {
+    "a column of conversations that is not there": (
+        *("finetome", "params.yaml", "column: conversations #", "column: conversation #"),
+        r"sources.chats.conversations.column: there is no column 'conversation'; did you mean",
+    ),
+    "a skill of conversations that asks for a column that is not there": (
+        *("finetome", "params.yaml", 'skill: "{% if turns > 1 %}', 'skill: "{% if turn > 1 %}'),
+        r"sources.chats.conversations.skill: there is no column 'turn'",
+    ),
+    "how turns are cut": (
+        *("finetome", "params.yaml", "turns: whole ", "turns: wohle "),
+        r"sources.chats.conversations.turns: 'wohle' is none of the choices; did you mean 'whole'",
+    ),
+    "a variable that a bank's table does not have": (
+        *("finetome", "params.yaml", 'instruction: "{{ question }}"', 'instruction: "{{ ask }}"'),
+        r"sources.everyday.examples\[0\].instruction: there is no column 'ask'",
+    ),
+    "a slot without a rule": (
+        *("finetome", "sources/everyday.yaml", "\nrules:\n", "\nrules:\n  own: ['{rooom}']\n"),
+        r"everyday.yaml: rules.own\[0\]: \{rooom\}: there is no slot 'rooom'",
+    ),
+    "a policy of nulls for a column that is not there": (
+        *("profiles", "params.yaml", "profile.city: unknown", "profile.ctiy: unknown"),
+        r"nulls.policy.profile.ctiy: no row has a column `profile.ctiy`",
+    ),
+    "a column of the first table that is not computed": (
+        *("emoji", "params.yaml", "[naming_toned.exact, naming", "[naming_toned.exat, naming"),
+        r"evaluate.table\[0\]: there is no figure 'naming_toned.exat'; did you mean",
+    ),
+    "a base that is none of the choices": (
+        *("emoji", "params.full.yaml", "  id: 1b", "  id: 2b"),
+        r"base.id: .*2b",
+    ),
+    "a verdict that is none": (
+        *("emoji", "verdicts.jsonl", None, '{"row": "x", "verdict": "rihgt"}\n'),
+        r"verdicts.jsonl:1: ",
+    ),
+    "a shipped reply that is none": (
+        *("reviews", "replies.jsonl", None, '{"text": "Hello"}\n'),
+        r"replies.jsonl:1: ",
+    ),
+    "a normalisation that is not known": (
+        *("dev_plans", "params.yaml", "comma_below]", "coma_below]"),
+        r"normalise\[\d\]: 'coma_below' is none of the choices; did you mean 'comma_below'",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_fault_of_another_recipe_is_told(project: Path, name: str):
+    recipe, file, before, after, expected = OTHERS[name]
+    folder = Path("recipes", recipe)
+    text = (folder / file).read_text(encoding="utf-8")
+    assert before is None or before in text
+    text = after if before is None else text.replace(before, after)
+    (folder / file).write_text(text, encoding="utf-8")
+    params = folder / (file if file.startswith("params") else "params.yaml")
+    found = [str(fault) for fault in faults(params, folder)]
+    assert found
+    assert all(re.search(expected, each) for each in found), "\n".join(found)
+
+
+def test_the_languages_are_those_that_can_be_told_apart():
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    assert sorted(LanguageIdentifier.from_model_file(MODEL_FILE).labels) == LANGUAGES

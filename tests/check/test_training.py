@@ -241,6 +241,10 @@ EDITS: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"compute.device": "mps", "base.quantize": "4bit"},
         [r"base.quantize: 4bit, but compute.device is mps"],
     ),
+    "an optimizer in 8 bit on a Mac's GPU": (
+        {"compute.device": "mps", f"{SFT}.optim": "paged_adamw_8bit"},
+        [r"sft.optim: paged_adamw_8bit, but compute.device is mps.*\n  expected: adamw_torch"],
+    ),
     "8-bit on a Mac's GPU": (
         {"compute.device": "mps", "base.quantize": "8bit"},
         [r"base.quantize: 8bit, but compute.device is mps"],
@@ -329,6 +333,45 @@ EDITS: dict[str, tuple[dict[str, Any], list[str]]] = {
         },
         [r"evaluate.headline\[0\]: the section 'own_train' is of training rows"],
     ),
+    "a section of training rows and test rows": (
+        {"evaluate.sections.combined.set": ["own_train", "original"]},
+        [
+            r"sections.combined.set: holds training rows \(own_train\) and test rows together\n"
+            r"(.|\n)*a section for each"
+        ],
+    ),
+    "a set of a section of several that is not there": (
+        {"evaluate.sections.combined.set": ["own", "orignal"]},
+        [
+            r"evaluate.sections.combined.set\[1\]: there is no set 'orignal'; "
+            r"did you mean 'original'\?"
+        ],
+    ),
+    "a headline of training rows of several sets": (
+        {
+            "sets.original.train_sample": 10,
+            "evaluate.sections.own_train": {
+                "set": ["own_train", "original_train"],
+                "primary": "exact",
+                "metrics": ["exact"],
+            },
+            "evaluate.headline": ["own_train"],
+        },
+        [r"evaluate.headline\[0\]: the section 'own_train' is of training rows"],
+    ),
+    "a table of what is not scored": (
+        {"evaluate.table": ["own.rouge_l", "own.rouge_1", "own.exat", "owm.exact"]},
+        [
+            r"evaluate.table\[1\]: there is no figure 'own.rouge_1'(.|\n)*"
+            r"add rouge_1 to evaluate.sections.own.metrics",
+            r"evaluate.table\[2\]: there is no figure 'own.exat'; did you mean 'own.exact'\?",
+            r"evaluate.table\[3\]: there is no section 'owm'; did you mean 'own'\?",
+        ],
+    ),
+    "a table with a column twice": (
+        {"evaluate.table": ["own.exact", "own.exact"]},
+        [r"evaluate.table: named twice: own.exact"],
+    ),
     "a sample called as a set is": (
         {
             "sets.own_train": {
@@ -358,7 +401,7 @@ def test_a_fault_of_training_is_told_and_no_other(default: dict[str, Any], name:
 
 
 def test_there_is_a_test_for_each_fault_of_training():
-    assert len(EDITS) == 61
+    assert len(EDITS) == 66
 
 
 @pytest.mark.parametrize("revision", [None, "main"])

@@ -35,6 +35,10 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"ablation__set": "owm"},
         [r"params.yaml: ablation.set: there is no set 'owm'; did you mean 'own'\?"],
     ),
+    "no such set to be held against": (
+        {"profile__datasets": ["own", "orignal"]},
+        [r"profile.datasets: there is no set 'orignal'; did you mean 'original'\?"],
+    ),
     "no such set to profile": (
         {"profile__set": "owm"},
         [r"params.yaml: profile.set: there is no set 'owm'; did you mean 'own'\?"],
@@ -72,6 +76,7 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
             "ablation__set": "probes",
             "evaluate__sections": {"own": {"set": "own", "primary": "exact", "metrics": ["exact"]}},
             "evaluate__headline": ["own"],
+            "evaluate__table": [],
             "price__section": "own",
         },
         [r"params.yaml: ablation.set: no section of evaluate.sections scores the set 'probes'"],
@@ -87,6 +92,10 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "a field that the schema does not know": (
         {"profile__attributes": {"mood": {"field": "agre"}}},
         [r"profile.attributes.mood.field: there is no field 'agre'; did you mean 'agree'\?"],
+    ),
+    "by an attribute that there is not": (
+        {"profile__attributes": {"g": {**GENDER, "by": "g"}}},
+        [r"profile.attributes.g.by: there is no other attribute 'g'"],
     ),
     "bins that do not ascend": (
         {"profile__attributes": {"age": {"field": "agree", "bins": [30, 18, 50]}}},

@@ -246,6 +246,40 @@ def test_training_rows_count_neither_as_forgotten_nor_in_all():
     assert told["sections"].keys() == SECTIONS.keys()
 
 
+def test_a_section_over_several_sets_is_compared_and_counted_once():
+    """Its rows are in the sections of the single sets already: the mean over these is theirs."""
+    both = {"set": ["own", "original"], "primary": "exact", "metrics": ["exact", "rouge_l"]}
+    sections = SECTIONS | {"combined": both}
+    models = {"self": BACK, "on": LOST, "base": BASE}
+    of_models = {}
+    for side, of in models.items():
+        exact = [score["values"]["exact"] for score in of.values() if "exact" in score["values"]]
+        mean = sum(exact) / len(exact)
+        of_models[side] = metrics(of) | {"combined": {"n": 60, "exact": mean}}
+    told = compare(NAMES, of_models, models, sections, "original", SETTINGS)
+    assert told["all"] == compared()["all"]
+    combined = told["sections"]["combined"]
+    assert (combined["n"], combined["groups"]) == (60, 60)
+    assert combined["keys"].keys() == {"exact"}  # metrics has no rouge_l of it
+    against = combined["keys"]["exact"]["on"]
+    assert against["delta"] == pytest.approx(0.3)  # 12 more of the 40 that have the key
+    assert against["n"] == 40
+    assert against["low"] < 0.3 < against["high"]
+    assert against["p_holm"] < 0.05
+    assert combined["recovery"]["value"] == pytest.approx(12 / 16)
+
+
+def test_sections_over_several_sets_are_paired_whatever_their_order():
+    sections = {
+        "both": {"set": ["own", "original"], "metrics": []},
+        "own": {"set": "own", "metrics": []},
+        "both_train": {"set": ["original_train", "own_train"], "metrics": []},
+        "own_train": {"set": ["own_train"], "metrics": []},
+    }
+    assert list(pairs(sections)) == [("both", "both_train"), ("own", "own_train")]
+    assert train_sections(sections) == {"both_train", "own_train"}
+
+
 def test_sections_are_paired_by_set_skill_and_language():
     def section(of_set, **more):
         return {"set": of_set, "metrics": []} | more

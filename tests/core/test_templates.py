@@ -20,6 +20,10 @@ def test_json_is_written_without_escapes_of_html():
     assert fill("{{ a | json }}", a={"k": "<é>"}) == '{"k": "<é>"}'
 
 
+def test_tojson_keeps_letters_and_the_order_of_keys():
+    assert fill("{{ a | tojson }}", a={"z": "Łódź", "a": 1}) == '{"z": "Łódź", "a": 1}'
+
+
 def test_blocks_leave_no_lines_behind():
     assert fill("{% if a %}\nyes\n{% endif %}\n  {% if not a %}\nno\n{% endif %}\nend", a=1) == (
         "yes\nend"
@@ -74,3 +78,13 @@ def test_a_template_is_read_without_its_last_newline(tmp_path: Path):
         templates.read(path)
     with pytest.raises(ConfigError, match="no template in UTF-8 here"):
         templates.read(tmp_path / "none.md")
+
+
+def test_keys_of_a_variable_are_told_with_their_lines():
+    text = "{{ record.who }}\n{% for k in record['when'] %}{{ k.what }}{% endfor %}\n{{ record[k] }}"
+    assert sorted(templates.keys_of("record", text)) == [(1, "who"), (2, "when")]
+    assert templates.keys_of("record", "{{ record.items() }} {{ note.who }}") == []
+
+
+def test_a_variable_is_found_on_its_first_line():
+    assert templates.line_of("note", "one\n{{ who }}{% if note %}\n{{ note }}{% endif %}") == 2

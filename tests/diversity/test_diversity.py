@@ -1,25 +1,27 @@
-"""Distinct n-grams, likeness by meaning, one figure a teacher; nothing of nothing."""
+"""Distinct n-grams, likeness by meaning, one figure a source; nothing of nothing."""
 
+import json
 import sys
 
 import pytest
 
 from stages.core.jsonl import read_json, write_rows
+from stages.core.params import read_yaml
 from stages.diversity import distinct, likeness, main, sample
 
 
-def row(at, text, request=None):
+def row(at, text, source="a"):
     messages = [{"role": "user", "content": "q"}, {"role": "assistant", "content": text}]
-    made = {"id": f"{at:02}", "skill": "s", "group": "g", "messages": messages}
-    return made | ({"request": request} if request else {})
+    return {"id": f"{at:02}", "skill": "s", "group": "g", "source": source, "messages": messages}
 
 
 @pytest.fixture
 def run(project, monkeypatch):
-    def diversity(rows, requests=()):
+    def diversity(rows, **tables):
         write_rows(project / "rows.jsonl", rows)
-        write_rows(project / "requests.jsonl", requests)
-        words = ["--requests", "requests.jsonl", "--rows", "rows.jsonl", "--metrics", "d.json"]
+        for name, imported in tables.items():
+            write_rows(project / f"sources/{name}.jsonl", imported)
+        words = ["--rows", "rows.jsonl", "--sources", "sources", "--metrics", "d.json"]
         monkeypatch.setattr(sys, "argv", ["diversity", *words])
         main()
         return read_json(project / "d.json")
@@ -46,57 +48,54 @@ def test_no_rows_are_said(run, capsys):
     assert "no rows" in capsys.readouterr().out
 
 
-def test_alike_and_unlike_rows_by_teacher(run):
-    alike = [row(at, "The plot is gripping.", "one") for at in range(4)]
+def test_alike_and_unlike_rows_by_source(run):
+    alike = [row(at, "The plot is gripping.", "a") for at in range(4)]
     texts = ("The plot is gripping.", "Boil the rice first", "Tax law of 1920", "🙂")
-    unlike = [row(10 + at, text, "two") for at, text in enumerate(texts)]
-    requests = [{"id": "one", "teacher": "a"}, {"id": "two", "teacher": "b"}]
-    found = run(alike + unlike, requests)
+    unlike = [row(10 + at, text, "b") for at, text in enumerate(texts)]
+    found = run(alike + unlike)
     assert found["n"] == 8
     assert found["near_duplicate_share"] == 0.625
-    first, second = found["teachers"]["a"], found["teachers"]["b"]
+    first, second = found["sources"]["a"], found["sources"]["b"]
     assert (first["n"], second["n"]) == (4, 4)
     assert first["self_similarity"] == pytest.approx(1, abs=1e-3)
     assert second["self_similarity"] < 0.4
     assert (first["near_duplicate_share"], second["near_duplicate_share"]) == (1, 0)
     assert first["distinct_1"] == 0.25
-    assert run(alike + unlike, requests) == found
-    assert "teachers" not in run(alike, requests)
-    assert "distinct_over" not in run(alike, requests)
+    assert run(alike + unlike) == found
+    assert "sources" not in run(alike)
+    assert "distinct_over" not in run(alike)
     assert run(alike[:1]).keys() == {"n", "distinct_1", "distinct_2", "alarms"}
     assert run(alike[:1])["alarms"] == []
 
 
-def test_teachers_are_compared_by_equal_numbers(run):
+def test_sources_are_compared_by_equal_numbers(run):
     """Distinct-n falls as the texts grow in number: the one who gave more is no less diverse."""
     said = ("Boil the rice first", "Tax law of 1920", "Twelve horses ran home")
-    many = [row(at, f"{said[at % 3]}", "one") for at in range(9)]
-    few = [row(20 + at, f"{said[at]}", "two") for at in range(3)]
-    requests = [{"id": "one", "teacher": "a"}, {"id": "two", "teacher": "b"}]
-    found = run(many + few, requests)
-    teachers = found["teachers"]
-    assert [teachers[name]["n"] for name in "ab"] == [9, 3]
-    assert [teachers[name]["distinct_over"] for name in "ab"] == [3, 3]
-    assert teachers["a"]["distinct_1"] == teachers["b"]["distinct_1"] == 1
+    many = [row(at, f"{said[at % 3]}", "a") for at in range(9)]
+    few = [row(20 + at, f"{said[at]}", "b") for at in range(3)]
+    found = run(many + few)
+    sources = found["sources"]
+    assert [sources[name]["n"] for name in "ab"] == [9, 3]
+    assert [sources[name]["distinct_over"] for name in "ab"] == [3, 3]
+    assert sources["a"]["distinct_1"] == sources["b"]["distinct_1"] == 1
     assert (found["distinct_over"], found["distinct_1"]) == (12, 0.25)
 
 
-def test_rows_that_cluster_raise_an_alarm_that_names_the_teacher_and_two_rows(run, capsys):
-    alike = [row(10 + at, "The plot is gripping.", "one") for at in range(3)]
+def test_rows_that_cluster_raise_an_alarm_that_names_the_source_and_two_rows(run, capsys):
+    alike = [row(10 + at, "The plot is gripping.", "a") for at in range(3)]
     texts = ("Boil the rice first", "Tax law of 1920", "🙂", "Twelve horses", "def f(): pass")
-    unlike = [row(at, text, "two") for at, text in enumerate(texts)]
-    requests = [{"id": "one", "teacher": "a"}, {"id": "two", "teacher": "b"}]
-    found = run(unlike + alike, requests)
+    unlike = [row(at, text, "b") for at, text in enumerate(texts)]
+    found = run(unlike + alike)
     assert (found["sampled"], found["clusters"]) == (8, 6)
     assert (found["near_duplicate_share"], found["largest_cluster"]) == (0.375, 0.375)
-    assert found["teachers"]["b"]["clusters"] == 5
-    assert [alarm["teacher"] for alarm in found["alarms"]] == ["all teachers", "a"]
+    assert found["sources"]["b"]["clusters"] == 5
+    assert [alarm["source"] for alarm in found["alarms"]] == ["all sources", "a"]
     assert [alarm["examples"] for alarm in found["alarms"]] == [["10", "11"]] * 2
-    assert "WARNING: rows cluster (all teachers, a)" in capsys.readouterr().out
-    only = run(alike, requests)
-    assert [alarm["teacher"] for alarm in only["alarms"]] == ["a"]
+    assert "WARNING: rows cluster (all sources, a)" in capsys.readouterr().out
+    only = run(alike)
+    assert [alarm["source"] for alarm in only["alarms"]] == ["a"]
     assert only["alarms"][0]["near_duplicate_share"] == 1
-    assert run(unlike, requests)["alarms"] == []
+    assert run(unlike)["alarms"] == []
     assert "WARNING" not in capsys.readouterr().out.splitlines()[-1]
 
 
@@ -112,3 +111,22 @@ def test_a_cluster_hangs_together_by_pairs():
     assert pair == [0, 1]
     alone, nobody = likeness(embedded, 0.9999)
     assert (alone["clusters"], alone["near_duplicate_share"], nobody) == (6, 0, [])
+
+
+def test_a_table_that_is_mixed_with_the_rows_is_told_by_itself_and_with_them(run, project, capsys):
+    """Seed 000's warning, for what another tool synthesised: one sentence, again and again."""
+    texts = ("Boil the rice first", "Tax law of 1920", "Twelve horses", "def f(): pass")
+    asked = [row(at, text, "teacher") for at, text in enumerate(texts)]
+    alike = [row(20 + at, "A red barn in the snow.", "synthetic") for at in range(4)]
+    params = read_yaml(project / "params.yaml")
+    params["sets"]["own"]["from"] = ["rows", "synthetic"]
+    params["sets"]["apart"] = params["sets"]["own"] | {"from": ["other", "another"]}
+    (project / "params.yaml").write_text(json.dumps(params))
+    found = run(asked, synthetic=alike)
+    assert (found["n"], found["near_duplicate_share"]) == (8, 0.5)
+    assert {name: each["n"] for name, each in found["sources"].items()} == {
+        "teacher": 4, "synthetic": 4,
+    }  # fmt: skip
+    assert [alarm["source"] for alarm in found["alarms"]] == ["all sources", "synthetic"]
+    assert "WARNING: rows cluster (all sources, synthetic)" in capsys.readouterr().out
+    assert run([], synthetic=alike)["alarms"][0]["source"] == "synthetic"

@@ -211,11 +211,20 @@ def test_a_longer_state_and_another_entropy_are_told(drift: Any):
     assert whole["models"]["base"]["entropy"] == pytest.approx(0.55, abs=1e-4)
 
 
-def test_few_prompts_have_no_cka_and_two_no_alike(drift: Any):
+def test_few_prompts_have_no_cka_and_two_no_interval_of_alike(drift: Any):
+    """Seed 000 looked at two prompts: how alike they are is one cosine."""
     for name in ("base", "2b", "2c"):
         written(name, STATES[:2])
     whole, lines = drift()
     assert "cka" not in whole["drift"]["2b"]["base"]
+    line = lines["base", "", "0", "alike"]
+    one, two = STATES[:2, 0].astype(np.float64)
+    expected = one @ two / np.linalg.norm(one) / np.linalg.norm(two)
+    assert float(line["value"]) == pytest.approx(expected, abs=1e-5)
+    assert (line["low"], line["high"], line["n"]) == ("", "", "2")
+    for name in ("base", "2b", "2c"):
+        written(name, STATES[:1])
+    whole, lines = drift()
     assert whole["models"]["base"].keys() == {"entropy"}
     assert {key[3] for key in lines} == {"cosine", "cosine_last", "norm", "norm_last", "entropy"}
 

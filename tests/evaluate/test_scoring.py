@@ -222,6 +222,26 @@ def test_what_fits_is_taken_and_a_section_without_rows_counts_none():
     assert summarise(found) == {"own": own, "none": {"n": 0}}
 
 
+def test_a_section_over_several_sets_has_the_rows_of_all():
+    rows = [*ROWS, row("d", "else") | {"set": "original"}, row("e", "x") | {"set": "probes"}]
+    given = [answer(each["id"], each["messages"][-1]["content"]) | {"set": each["set"]}
+             for each in rows]  # fmt: skip
+    found = scoring(rows, given)
+    combined = {"set": ["original", "own"], "metrics": ["exact", "content_recall"]}
+    found.sections = {"combined": combined, "original": {"set": "original", "metrics": ["loss"]}}
+    check_sections(found.sections, rows)
+    assert found.section_rows(combined) == ["a", "b", "c", "d"]
+    assert found.asking("exact") == ["a", "b", "c", "d"]
+    found.take(["a", "b", "c", "d"], {"exact": [1.0, 1.0, 0.0, 0.0]})
+    found.take(["d"], {"loss": [0.5], "reference_tokens": [4.0]})
+    assert summarise(found)["combined"] == {"n": 4, "exact": 0.5}
+    kept = {score["row"]: score["values"].keys() for score in to_scores(found)}
+    assert kept["d"] == {"exact", "loss", "reference_tokens"}
+    assert (kept["a"], kept["e"]) == ({"exact"}, set())
+    with pytest.raises(ConfigError, match="no row has the keywords"):
+        check_sections({"both": combined | {"set": ["original", "probes"]}}, rows)
+
+
 def test_the_floor_is_another_row_of_the_same_skill_whatever_the_order():
     rows = [*ROWS, row("d", "else", skill="t")]
     answers = [*ANSWERS, answer("d", "else", skill="t")]

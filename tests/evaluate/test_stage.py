@@ -41,6 +41,9 @@ def rows():
         record = {"agree": f"Yes, a gripping plot ({at}).", "disagree": "No, a dull ending."}
         yield made("own_train", "review", f"Review {at}", json.dumps(record), record=record,
                    keywords={"agree": ["gripping"], "disagree": ["dull"]})  # fmt: skip
+    cases = [{"call": "twice", "args": [2], "returns": 4}]
+    yield made("code_prompts", "function", "Write twice", "def twice(x):\n    return 2 * x",
+               cases=cases)  # fmt: skip
     yield made("probes", "probe", "What now?", "Nothing much")
 
 
@@ -65,7 +68,7 @@ def stage(project, monkeypatch):
     if not (project / schema).exists():
         (project / schema).write_text('{"type": "object", "required": ["agree", "disagree"]}')
 
-    def run(test, given, variations=(), base=()):
+    def run(test, given, variations=(), base=(), verdicts=()):
         write_rows(project / "test.jsonl", test)
         if isinstance(given, str):
             (project / "answers.jsonl").write_text(given, encoding="utf-8")
@@ -73,8 +76,10 @@ def stage(project, monkeypatch):
             write_rows(project / "answers.jsonl", given)
         write_rows(project / "variations.jsonl", variations)
         write_rows(project / "base.jsonl", base)
+        write_rows(project / "verdicts.jsonl", verdicts)
         words = ["--name", "2b", "--answers", "answers.jsonl", "--test", "test.jsonl"]
         words += ["--base", "base.jsonl", "--variations", "variations.jsonl"]
+        words += ["--verdicts", "verdicts.jsonl"]
         words += ["--schema", schema, "--metrics", "metrics.json", "--scores", "scores.jsonl"]
         words += ["--variation-scores", "variation_scores.jsonl"]
         monkeypatch.setattr(sys, "argv", ["evaluate", *words])
@@ -91,6 +96,7 @@ def test_a_model_that_answers_as_the_reference_is_perfect(stage, capsys):
     assert metrics.keys() == sections.keys()
     assert metrics["own"]["n"] == metrics["own_train"]["n"] == 4
     assert metrics["original"]["n"] == 12
+    assert metrics["combined"]["n"] == 16
     assert metrics["code"]["n"] == 2
     for name, section in sections.items():
         assert metrics[name].keys() == {"n", *section["metrics"]}, name
@@ -104,7 +110,7 @@ def test_a_model_that_answers_as_the_reference_is_perfect(stage, capsys):
     assert len(scores) == len(test)
     assert scores[0]["values"]["reference_tokens"] == 6
     assert scores[-1]["values"].keys() == set(sections["probes"]["metrics"])
-    assert "code that was run: 2 passed" in capsys.readouterr().out
+    assert "code that was run: 3 passed" in capsys.readouterr().out
 
 
 def test_it_does_the_same_twice_and_tells_a_bad_model(stage, project):
@@ -153,6 +159,39 @@ def test_a_fault_leaves_what_was_there(stage, project):
     assert not (project / "scores.jsonl").exists()
 
 
+def verdict_on(given, said, **changes):
+    same = {key: given[key] for key in ("row", "set", "prompt", "model")}
+    return same | {"answer": given["text"], "verdict": said, "note": "so"} | changes
+
+
+def test_what_a_person_said_counts_for_exactly_the_text_that_was_judged(stage, project, capsys):
+    text = (project / "params.yaml").read_text(encoding="utf-8")
+    assert text.count("metrics: [exact]}\n    sentiment") == 1
+    asked = text.replace(
+        "metrics: [exact]}\n    sentiment", "metrics: [exact, judged]}\n    sentiment"
+    )
+    (project / "params.yaml").write_text(asked, encoding="utf-8")
+    test = list(rows())
+    given = list(answers(test))
+    one, two = (answer for answer in given if answer["skill"] == "translation")
+    others = [answer for answer in given if answer["skill"] == "fact"]
+    verdicts = [
+        verdict_on(one, "partly"),
+        verdict_on(two, "right", answer="another text"),
+        verdict_on(two, "wrong", model="2c"),
+        verdict_on(others[0], "right"),
+    ]
+    metrics, scores = stage(test, given, verdicts=verdicts)
+    assert metrics["translation"]["judged"] == 0.5
+    assert metrics["translation"]["n_of"] == {"judged": 1}
+    assert "judged" not in metrics["fact"]  # no section asks for it there
+    assert "; 2 judged by hand, 1 verdicts stale" in capsys.readouterr().out
+    assert [s["row"] for s in scores if "judged" in s["values"]] == [one["row"]]
+    metrics, _ = stage(test, given)
+    assert metrics["translation"].keys() == {"n", "exact"}
+    assert "judged by hand" not in capsys.readouterr().out
+
+
 EVERY = """\
   sections:
     own: {set: own, language: json, primary: exact, answers_in: en, metrics: [ROW, SECTION,
@@ -187,13 +226,14 @@ def test_every_key_that_there_is_and_the_variations(stage, project):
     varied[0] = varied[0] | {"text": "no"}
     del varied[1]["reference_nll"], varied[1]["reference_tokens"], varied[1]["reference_hits"]
     base = [answer | {"model": "base", "text": "{}"} for answer in given[1:]]
-    metrics, scores = stage(test, given, varied, base)
+    metrics, scores = stage(test, given, varied, base, [verdict_on(own[2], "partly")])
     found = {key for figures in metrics.values() for key in figures}
     assert found == set(KEYS) | {"n_of"}
     for figures in metrics.values():
         for key in figures.keys() - {"n_of"}:
             assert KEYS[key].low <= figures[key] <= KEYS[key].high, key
-    assert metrics["own"]["n_of"] == {"similarity_to_base": 3}
+    assert metrics["own"]["n_of"] == {"similarity_to_base": 3, "judged": 1}
+    assert metrics["own"]["judged"] == 0.5
     assert metrics["own"]["token_accuracy"] == 0.5
     assert metrics["own"]["perplexity"] == pytest.approx(2.718281828**0.5, abs=1e-6)
     assert metrics["own"]["sacrebleu"] == pytest.approx(100)

@@ -9,7 +9,8 @@ import pytest
 from stages.core.digest import digest
 from stages.core.holdout import side
 from stages.core.params import read_yaml
-from stages.fetch.bank import combinations, compose, draw_two, expand, seeds
+from stages.fetch.bank import combinations, compose, draw_two, seeds
+from stages.fetch.draft import Draft
 
 ROWS, SEED = 440, 13
 
@@ -131,8 +132,8 @@ def test_a_group_of_one_is_refused(bank):
 
 
 def test_a_slot_without_a_rule_is_named():
-    with pytest.raises(ValueError, match=r"no rule for the slot \{who\} in 'Ask \{who\}.'"):
-        expand("{start}", {"start": ["Ask {who}."]}, (), {}, Random(0))
+    with pytest.raises(ValueError, match=r"no rule for the slot \{who\}"):
+        Draft({"rules": {"start": ["Ask {who}."]}}, Random(0)).expand("{start}")
 
 
 def test_a_bank_that_is_too_small_says_so(bank):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from stages.core.choices import chosen
 from stages.core.params import read_yaml
 from stages.fetch.__main__ import rows_of
 from stages.split.__main__ import split
@@ -19,9 +20,10 @@ def params():
 
 @pytest.fixture(scope="module")
 def rows(params):
+    files, seed = RECIPE / "sources", params["seed"]["data"]
     return {
-        name: rows_of(params["sources"][name], {}, name, RECIPE / "sources", params["seed"]["data"])
-        for name in ("emoji", "glyphs", "described", "probes")
+        name: rows_of(name, params["sources"][name], {}, files, seed)[0]
+        for name in ("chats", "emoji", "glyphs", "described", "probes")
     }
 
 
@@ -36,7 +38,42 @@ def test_every_emoji_is_asked_both_ways(rows):
     assert len(made) == len(rows["emoji"])
     answers = {row["messages"][1]["content"] for row in rows["emoji"]}
     assert {"waving hand dark skin tone", "👋🏿", "🇺🇸", "panda"} <= answers
-    assert len(rows["probes"]) == 10
+
+
+def test_the_mistakes_of_the_seed_are_among_the_cases_to_judge(params, rows):
+    asked = {row["messages"][-2]["content"]: row for row in rows["probes"]}
+    assert len(asked) == len(rows["probes"]) == 13
+    four = {
+        "🇺🇸": "United States", "🎂": "birthday cake", "🐼": "panda",
+        "🤌🏽": "pinched fingers medium skin tone",
+    }  # fmt: skip
+    for emoji, name in four.items():
+        row = asked[f"What does this emoji show?\n{emoji}"]
+        assert row["messages"][-1]["content"] == name
+    assert params["evaluate"]["sections"]["probes"]["metrics"][0] == "judged"
+
+
+def test_emoji_stands_on_finetome_for_one_epoch_in_both_sizes(params):
+    for file in ("params.yaml", "params.full.yaml"):
+        adapters = read_yaml(RECIPE / file)["adapters"]
+        assert [(each["name"], each["on"]) for each in adapters.values()] == [
+            ("finetome", "base"),
+            ("emoji", "finetome"),
+        ]
+        assert adapters["finetome"]["mix"] == {"chats": 1.0}
+        assert adapters["emoji"]["mix"] == {"own": 1.0}
+        assert adapters["emoji"]["sft"]["num_train_epochs"] == 1
+    full = read_yaml(RECIPE / "params.full.yaml")
+    assert full["sources"]["emoji"]["rows"] == 5000
+    assert chosen(full["base"] | {"id": "3b"})["id"] == "meta-llama/Llama-3.2-3B-Instruct"
+
+
+def test_the_conversations_are_those_of_the_recipe_finetome(rows):
+    """A recipe's folder is all that DVC knows of it, so the file is there twice."""
+    file = "sources/conversations.jsonl"
+    assert (RECIPE / file).read_bytes() == (RECIPE.parent / "finetome" / file).read_bytes()
+    assert {row["skill"] for row in rows["chats"]} == {"single", "follow_up"}
+    assert sum(len(row["messages"]) > 3 for row in rows["chats"]) >= 200
 
 
 def test_an_emoji_is_on_one_side_and_a_fifth_is_test(params, rows):

@@ -150,6 +150,36 @@ def test_wordings_are_drawn_by_hash_of_the_row():
     assert again == made[100:]
 
 
+def test_an_example_says_the_whole_record_without_what_is_not_said():
+    entry = {"skill": "s", "instruction": "{{ front }}", "answer": "{{ record | json }}"}
+    table = [("f:1", {"front": "sun", "back": None, "deck": "sky"})]
+    (made,) = shaped(table, {"examples": [entry]}, WHERE, seed=1)
+    assert json.loads(made["messages"][-1]["content"]) == {"front": "sun", "deck": "sky"}
+    (seed,) = shaped(table, {"fields": {"card": "record"}}, WHERE, seed=1)
+    assert seed["fields"] == {"card": {"front": "sun", "deck": "sky"}}
+
+
+def test_a_column_that_is_called_record_stays_what_it_is():
+    entry = {"skill": "s", "instruction": "Which?", "answer": "{{ record }}"}
+    (made,) = shaped([("f:1", {"record": "gold"})], {"examples": [entry]}, WHERE, seed=1)
+    assert made["messages"][-1]["content"] == "gold"
+
+
+def test_an_example_has_the_words_that_its_answer_must_hold():
+    entry = {"skill": "s", "instruction": "{{ front }}?", "answer": "{{ back }}!"}
+    entry["keywords"] = {"said": ["back", "also"], "deck": ["deck"]}
+    table = [
+        ("f:1", {"front": "sun", "back": "soleil", "also": ["a", None, 2], "deck": None}),
+        ("f:2", {"front": "fog", "back": None, "also": [], "deck": ""}),
+    ]
+    first, second = shaped(table, {"examples": [entry]}, WHERE, seed=1)
+    assert first["keywords"] == {"said": ["soleil", "a", "2"]}
+    assert "keywords" not in second
+    entry["keywords"] = {"said": ["bakc"]}
+    with pytest.raises(ConfigError, match=r"examples\[0\]\.keywords\.said: no column `bakc`"):
+        shaped(table, {"examples": [entry]}, WHERE, seed=1)
+
+
 def test_every_missing_column_is_named_at_once():
     source = {
         "examples": [{"skill": "s", "instruction": "{{ fornt }}", "answer": "{{ bakc }}"}],
@@ -195,7 +225,9 @@ def test_a_row_that_comes_twice_stays_once(tmp_path):
     rows = [example("one"), example("two"), example("one")]
     (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     source = {"kind": "file", "file": "a.jsonl"}
-    made = rows_of(source, {}, WHERE, tmp_path, 1)
+    made, told = rows_of("cards", source, {}, tmp_path, 1)
+    assert told == {"rows": 2}
+    assert {row["source"] for row in made} == {"cards"}
     assert [row["messages"][0]["content"] for row in made] == ["one", "two"]
 
 
@@ -219,7 +251,7 @@ def fetch(tmp_path, monkeypatch):
         params = {"sources": sources, "sets": {}, "seed": {"data": 13}}
         (tmp_path / "params.yaml").write_text(json.dumps(params))
         flags = ["--checked", "checked.json", "--files", "files", "--sources", "out"]
-        monkeypatch.setattr("sys.argv", ["fetch", *flags])
+        monkeypatch.setattr("sys.argv", ["fetch", *flags, "--metrics", "sources.json"])
         main()
         return {file.stem: file.read_text() for file in (tmp_path / "out").glob("*.jsonl")}
 
@@ -230,6 +262,10 @@ def test_a_source_that_is_switched_off_is_an_empty_file(fetch, tmp_path, capsys)
     (tmp_path / "files/a.jsonl").write_text(json.dumps(example("one")) + "\n")
     assert fetch({"old": None, "a": {"kind": "file", "file": "a.jsonl"}})["old"] == ""
     assert capsys.readouterr().out == "fetch: old switched off, a 1\n"
+    assert json.loads((tmp_path / "sources.json").read_text()) == {
+        "old": {"rows": 0},
+        "a": {"rows": 1},
+    }
     assert set(fetch({"a": {"kind": "file", "file": "a.jsonl"}})) == {"a"}
 
 
@@ -273,18 +309,18 @@ def offline_hub(tmp_path, monkeypatch):
 
 def test_a_hub_data_set_becomes_seeds(offline_hub, tmp_path):
     source = hub(offline_hub, rows=10, fields={"review": "text"}, group="label")
-    made = rows_of(source, {}, WHERE, tmp_path, 13)
-    assert len(made) == 10
+    made, told = rows_of("cards", source, {}, tmp_path, 13)
+    assert len(made) == told["rows"] == 10
     assert {seed["group"] for seed in made} <= {"0", "1"}
-    assert made == rows_of(source, {}, WHERE, tmp_path, 13)
+    assert (made, told) == rows_of("cards", source, {}, tmp_path, 13)
     with pytest.raises(ConfigError, match="no column `txet`"):
-        rows_of(hub(offline_hub, fields={"review": "txet"}), {}, WHERE, tmp_path, 13)
+        rows_of("cards", hub(offline_hub, fields={"review": "txet"}), {}, tmp_path, 13)
 
 
 def test_a_hub_data_set_that_cannot_be_had_is_named(offline_hub, tmp_path):
     with pytest.raises(ConfigError, match="no revision"):
-        rows_of(hub(offline_hub, revision=None), {}, WHERE, tmp_path, 13)
+        rows_of("cards", hub(offline_hub, revision=None), {}, tmp_path, 13)
     with pytest.raises(ConfigError, match="the hub did not give somebody/nothing"):
-        rows_of(hub("somebody/nothing"), {}, WHERE, tmp_path, 13)
+        rows_of("cards", hub("somebody/nothing"), {}, tmp_path, 13)
     with pytest.raises(ConfigError, match=r"the hub did not give .*trian"):
-        rows_of(hub(offline_hub, split="trian"), {}, WHERE, tmp_path, 13)
+        rows_of("cards", hub(offline_hub, split="trian"), {}, tmp_path, 13)

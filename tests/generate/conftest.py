@@ -33,6 +33,7 @@ class Project:
         monkeypatch.setenv("TUNEGRAPH_JOURNAL", str(self.journal))
         monkeypatch.chdir(folder)
         (folder / "schema.json").write_text('{"type": "object"}')
+        (folder / "shipped.jsonl").write_text("\n")
         self.write(3)
 
     def write(self, count):
@@ -53,7 +54,8 @@ class Project:
         """Write params.yaml and return the stage's flags."""
         (self.folder / "params.yaml").write_text(json.dumps(self.params))
         return ["--requests", "requests.jsonl", "--truth", "truth.jsonl", "--schema", "schema.json",
-                "--replies", "replies.jsonl", "--costs", "costs.json"]  # fmt: skip
+                "--shipped", "shipped.jsonl", "--replies", "replies.jsonl", "--costs",
+                "costs.json"]  # fmt: skip
 
     def generate(self):
         """Run the stage in this process."""

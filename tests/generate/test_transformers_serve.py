@@ -111,8 +111,8 @@ def serving(built, tmp_path):
 def generate(folder):
     """Run the stage as DVC does, in a process of its own."""
     command = [sys.executable, "-m", "stages.generate", "--requests", "requests.jsonl", "--truth",
-               "truth.jsonl", "--schema", "schema.json", "--replies", "replies.jsonl", "--costs",
-               "costs.json"]  # fmt: skip
+               "truth.jsonl", "--schema", "schema.json", "--shipped", "shipped.jsonl", "--replies",
+               "replies.jsonl", "--costs", "costs.json"]  # fmt: skip
     ran = subprocess.run(
         command, cwd=folder, env=environment(folder), capture_output=True, text=True,
         timeout=GENERATE_S,

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -212,7 +213,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     from stages.profile.__main__ import main
 
     monkeypatch.chdir(tmp_path)
-    words = ["--splits", "data/splits/people", "--variations", "data/variations"]
+    words = ["--splits", "data/splits", "--variations", "data/variations"]
     words += ["--variation-scores", "data/variation_scores", "--schema", "schema.json"]
     monkeypatch.setattr("sys.argv", ["profile", *words, "--profile", "metrics/profile.json"])
 
@@ -246,6 +247,53 @@ def test_a_known_bias_is_shown_and_no_other(stage: Any, capsys: pytest.CaptureFi
     assert bound == ["Shown: gender and job in tuned more than in the dataset."]
     assert found["consistency"]["chat"]["parses"]["value"] == 0
     assert found["consistency"]["tuned"]["parses"]["value"] == pytest.approx(79 / 80)
+
+
+def test_two_data_sets_are_told_apart(stage: Any):
+    made()
+    men = [
+        {
+            "id": f"{at:04}",
+            "group": f"men {at}",
+            "record": {"gender": "male", "age": 40, "job": job},
+        }
+        for at, job in enumerate(["nurse", "smith"] * 60)
+    ]
+    write_rows(Path("data/splits/men/train.jsonl"), men)
+    params = read_json(Path("params.yaml"))
+    params["profile"]["datasets"] = ["people", "men"]
+    write_json(Path("params.yaml"), params)
+    found = stage()
+    assert found["datasets"] == ["the set people", "the set men"]
+    gender = found["attributes"]["gender"]
+    assert gender["distributions"]["the set men"]["shares"]["male"] == 1
+    assert gender["distributions"]["the set people"]["n"] == 199
+    apart = gender["distances"]["base"]
+    assert apart["the set men"]["value"] > 0.4 > 0.2 > apart["the set people"]["value"]
+    bound = found["associations"]["gender and job"]["tuned"]["to"]
+    assert bound["the set men"]["dataset"] == 0, "one gender says nothing of the job"
+    assert bound["the set people"]["delta"] > 0.5
+    report = "\n".join(section(found))
+    assert "| | the set people | the set men | base |" in report.replace("|  |", "| |")
+    assert re.search(r"gender and job in tuned more than in the set people \(\+0\.\d+ \[", report)
+    assert "base and the set men" in report
+
+
+def test_shares_within_each_class_of_another_attribute(stage: Any):
+    made(attributes=ATTRIBUTES | {"gender": ATTRIBUTES["gender"] | {"by": "job"}})
+    found = stage()
+    by = found["attributes"]["gender"]["by"]
+    assert by["attribute"] == "job"
+    assert sorted(by["classes"]) == ["nurse", "smith"]
+    nurses, smiths = by["classes"]["nurse"], by["classes"]["smith"]
+    assert nurses["tuned"]["shares"]["female"] > 0.9 > 0.5 > smiths["tuned"]["shares"]["female"]
+    assert nurses["tuned"]["n"] + smiths["tuned"]["n"] == 79
+    assert sum(nurses["the dataset"]["shares"].values()) == pytest.approx(1)
+    report = section(found)
+    at = report.index("#### gender by job")
+    assert report[at + 2] == "Shares of female / male / none."
+    assert report[at + 4] == "|  | the dataset | base | chat | tuned |"
+    assert [line[:9] for line in report[at + 6 : at + 8]] == ["| nurse |", "| smith |"]
 
 
 def test_it_says_the_same_in_every_run(stage: Any):
@@ -323,7 +371,7 @@ def test_six_prompts_are_too_few_for_two_attributes(attributes: int, enough: boo
     said = {name: [(f"g{at}", {"a": name, "b": name}) for at in range(6)] for name in "mn"}
     asked = {name: {"field": name} for name in "ab"[:attributes]}
     settings = {"confidence": 0.95, "resamples": 99}
-    found = bias(said, [("g", {"a": "m", "b": "n"})] * 9, asked, settings)
+    found = bias(said, {"the dataset": [("g", {"a": "m", "b": "n"})] * 9}, asked, settings)
     distance = found["attributes"]["a"]["distances"]["m"]["n"]
     assert distance["value"] == 1
     assert distance["enough"] is enough

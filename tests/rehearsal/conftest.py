@@ -2,12 +2,15 @@
 
 Models: the fields of Llama 3.2's own files (config.json in its old spelling, the template inside
 tokenizer_config.json, a tokenizer that writes the begin token by itself, no token to pad with,
-sampling in generation_config.json) and the ratios of 1B and 3B, with few weights. Data sets: the
-real columns and splits. Both lie under the real ids and the pinned revisions.
+sampling in generation_config.json) and the ratios of 1B and 3B, with few weights; the same of
+Llama 2 (sentencepiece, float16, weights in shards, no template without chat), and of a sentence
+encoder for many languages. Data sets: the real columns and splits. All lie under the real ids and
+the pinned revisions.
 """
 
 import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ import pytest
 from stages.core.params import read_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
+FULL = sorted(ROOT.glob("recipes/*/params.full.yaml"))
 REVISIONS = {
     "meta-llama/Llama-3.2-1B-Instruct": "9213176726f574b556790deb65791e0c5aa438b6",
     "meta-llama/Llama-3.2-3B-Instruct": "0cb88a4f764b7a12671c53f0838cd831a0843b95",
@@ -28,6 +32,23 @@ SHAPES = {
     "meta-llama/Llama-3.2-3B-Instruct": (192, 512, 3, 3, 1, 64),
 }
 SHARDED = "meta-llama/Llama-3.2-3B-Instruct"
+# The ratios of both Llama 2 of 7B: 4096 11008 32 32 32 128.
+LLAMA_2 = (128, 344, 2, 4, 4, 32)
+# Llama 2's own chat template, in short: the system prompt goes into the first question.
+LLAMA_2_CHAT = """\
+{% if messages[0]['role'] == 'system' %}{% set loop_messages = messages[1:] %}\
+{% set system_message = messages[0]['content'] %}\
+{% else %}{% set loop_messages = messages %}{% set system_message = false %}{% endif %}\
+{% for message in loop_messages %}\
+{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}\
+{{ raise_exception('Conversation roles must alternate user/assistant/user/assistant/...') }}\
+{% endif %}\
+{% if loop.index0 == 0 and system_message != false %}\
+{% set content = '<<SYS>>\\n' + system_message + '\\n<</SYS>>\\n\\n' + message['content'] %}\
+{% else %}{% set content = message['content'] %}{% endif %}\
+{% if message['role'] == 'user' %}{{ bos_token + '[INST] ' + content.strip() + ' [/INST]' }}\
+{% elif message['role'] == 'assistant' %}{{ ' ' + content.strip() + ' ' + eos_token }}\
+{% endif %}{% endfor %}"""
 # Llama 3's special tokens as they are numbered, the reserved ones to the first few.
 SPECIAL = [
     *("<|begin_of_text|>", "<|end_of_text|>", "<|reserved_special_token_0|>"),
@@ -89,7 +110,23 @@ def look_alike_rows(path: str) -> list[dict[str, Any]]:
                 }
                 for text in sentences(200)
             ] * 2  # it holds each row twice
+        case "mlabonne/FineTome-100k":
+            return [conversation(at, text) for at, text in enumerate(sentences(200))]
     raise AssertionError(f"write a look-alike of {path}, with its real columns")
+
+
+def conversation(at: int, text: str) -> dict[str, Any]:
+    """Return a conversation in ShareGPT's form: of one turn, of two, with a system prompt."""
+    turns = [("human", f"Tell me of {text}."), ("gpt", f"This is {text}.")]
+    if at % 3 == 1:
+        turns += [("human", f"And {text} again?"), ("gpt", f"Again {text}, and more.")]
+    if at % 5 == 2:
+        turns = [("system", "You are brief."), *turns]
+    return {
+        "conversations": [{"from": who, "value": said} for who, said in turns],
+        "source": ("infini-instruct-top-500k", "WebInstructSub_axolotl")[at % 2],
+        "score": 4.5 + at / 1000,
+    }
 
 
 def put_data_set(home: Path, source: dict[str, Any], scratch: Path) -> None:
@@ -110,8 +147,8 @@ def put_data_set(home: Path, source: dict[str, Any], scratch: Path) -> None:
         data_files={source["split"]: str(file)},
     )
     builder.download_and_prepare()
-    [prepared] = (cache / name).iterdir()
-    shutil.copytree(prepared, home / "datasets" / f"{owner}___{name}" / "default")
+    [prepared] = cache.glob("*/*")
+    shutil.copytree(prepared, home / "datasets" / f"{owner}___{prepared.parent.name}" / "default")
 
 
 def write_tokenizer(folder: Path) -> dict[str, int]:
@@ -157,8 +194,11 @@ def write_tokenizer(folder: Path) -> dict[str, int]:
     return ids
 
 
-def write_llama_2_tokenizer(folder: Path) -> None:
-    """Write a small tokenizer in the form of Llama 2's own: sentencepiece, and no chat template."""
+def write_llama_2_tokenizer(folder: Path, chat: bool = False) -> int:
+    """Write a small tokenizer in the form of Llama 2's own: sentencepiece; return its size.
+
+    chat: with the chat template that only the chat models have
+    """
     from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, processors
     from tokenizers.trainers import BpeTrainer
 
@@ -200,14 +240,63 @@ def write_llama_2_tokenizer(folder: Path) -> None:
         "tokenizer_class": "LlamaTokenizer",
         "unk_token": "<unk>",
     }
+    if chat:
+        told["chat_template"] = LLAMA_2_CHAT
     (folder / "tokenizer_config.json").write_text(json.dumps(told))
+    return tokenizer.get_vocab_size()
+
+
+def write_llama_2(folder: Path, chat: bool) -> None:
+    """Write a tiny Llama 2: weights in float16, tokenizer, and the configs with the real fields."""
+    folder.mkdir(parents=True)
+    hidden, intermediate, layers, heads, shared, _ = LLAMA_2
+    said = {
+        "architectures": ["LlamaForCausalLM"],
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+        "hidden_act": "silu",
+        "hidden_size": hidden,
+        "initializer_range": 0.02,
+        "intermediate_size": intermediate,
+        "max_position_embeddings": 4096,
+        "model_type": "llama",
+        "num_attention_heads": heads,
+        "num_hidden_layers": layers,
+        "num_key_value_heads": shared,
+        "pretraining_tp": 1,
+        "rms_norm_eps": 1e-05,
+        "rope_scaling": None,
+        "tie_word_embeddings": False,
+        "torch_dtype": "float16",
+        "transformers_version": "4.31.0.dev0",
+        "use_cache": True,
+        "vocab_size": write_llama_2_tokenizer(folder, chat),
+    }
+    save_weights(folder, said)
+    sampling = {"do_sample": True, "temperature": 0.6, "top_p": 0.9, "max_length": 4096}
+    told = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0, **sampling}
+    (folder / "generation_config.json").write_text(json.dumps(told))
+
+
+def save_weights(folder: Path, said: dict[str, Any], shards: bool = True) -> None:
+    """Write small random weights, in the precision that the config names, and the config itself."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    state = torch.random.get_rng_state()
+    torch.manual_seed(0)
+    dtype = getattr(torch, said["torch_dtype"])
+    model = LlamaForCausalLM(LlamaConfig(**said)).to(dtype)
+    with torch.no_grad():  # as they begin, tied weights would say the last token again and again
+        for weight in model.model.layers.parameters():
+            weight *= 10 if weight.dim() == 2 else 1
+    torch.random.set_rng_state(state)
+    model.save_pretrained(folder, max_shard_size="1MB" if shards else "1GB")
+    (folder / "config.json").write_text(json.dumps(said))
 
 
 def write_model(folder: Path, name: str) -> None:
     """Write a tiny Llama 3.2: weights, tokenizer, and the configs with the real fields."""
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
     folder.mkdir(parents=True)
     ids = write_tokenizer(folder)
     hidden, intermediate, layers, heads, shared, head = SHAPES[name]
@@ -245,19 +334,66 @@ def write_model(folder: Path, name: str) -> None:
         "use_cache": True,
         "vocab_size": max(ids.values()) + 1,
     }
-    state = torch.random.get_rng_state()
-    torch.manual_seed(0)
-    model = LlamaForCausalLM(LlamaConfig(**said)).to(torch.bfloat16)
-    with torch.no_grad():  # as they begin, tied weights would say the last token again and again
-        for weight in model.model.layers.parameters():
-            weight *= 10 if weight.dim() == 2 else 1
-    torch.random.set_rng_state(state)
-    model.save_pretrained(folder, max_shard_size="1MB" if name == SHARDED else "1GB")
-    (folder / "config.json").write_text(json.dumps(said))
+    save_weights(folder, said, shards=name == SHARDED)
     sampling = {"do_sample": True, "temperature": 0.6, "top_p": 0.9}
     (folder / "generation_config.json").write_text(
         json.dumps({"bos_token_id": said["bos_token_id"], "eos_token_id": ends, **sampling})
     )
+
+
+def write_encoder(folder: Path) -> None:
+    """Write a small encoder in the form of paraphrase-multilingual-MiniLM-L12-v2."""
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+    from tokenizers.trainers import UnigramTrainer
+    from transformers import BertConfig, BertModel
+
+    special = ["<s>", "<pad>", "</s>", "<unk>"]
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.decoder = decoders.Metaspace()
+    letters = list("abcdefghijklmnopqrstuvwxyzăâîșțABCDEFGHIJKLMNOPQRSTUVWXYZĂÂÎȘȚ0123456789.,:;-")
+    trainer = UnigramTrainer(
+        vocab_size=300, special_tokens=special, unk_token="<unk>", initial_alphabet=letters,
+        show_progress=False,
+    )  # fmt: skip
+    tokenizer.train_from_iterator([*sentences(200), *letters], trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>",
+        special_tokens=[("<s>", 0), ("</s>", 2)],
+    )  # fmt: skip
+    config = BertConfig(
+        vocab_size=tokenizer.get_vocab_size(), hidden_size=24, intermediate_size=96,
+        num_hidden_layers=12, num_attention_heads=12, layer_norm_eps=1e-12, pad_token_id=0,
+    )  # fmt: skip
+    state = torch.random.get_rng_state()
+    torch.manual_seed(0)
+    BertModel(config).save_pretrained(folder)
+    torch.random.set_rng_state(state)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    names = {"bos": "<s>", "cls": "<s>", "eos": "</s>", "sep": "</s>", "pad": "<pad>",
+             "unk": "<unk>"}  # fmt: skip
+    kind = "sentence_transformers.models"
+    pooling = {
+        "word_embedding_dimension": 24,
+        "pooling_mode_cls_token": False,
+        "pooling_mode_mean_tokens": True,
+        "pooling_mode_max_tokens": False,
+        "pooling_mode_mean_sqrt_len_tokens": False,
+    }
+    told = {
+        "tokenizer_config.json": {f"{name}_token": token for name, token in names.items()}
+        | {"model_max_length": 512, "tokenizer_class": "PreTrainedTokenizerFast"},
+        "modules.json": [
+            {"idx": 0, "name": "0", "path": "", "type": f"{kind}.Transformer"},
+            {"idx": 1, "name": "1", "path": "1_Pooling", "type": f"{kind}.Pooling"},
+        ],
+        "1_Pooling/config.json": pooling,
+        "sentence_bert_config.json": {"max_seq_length": 128, "do_lower_case": False},
+    }
+    for name, content in told.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(json.dumps(content))
 
 
 def put_model(home: Path, name: str, revision: str, folder: Path) -> Path:
@@ -267,10 +403,12 @@ def put_model(home: Path, name: str, revision: str, folder: Path) -> Path:
     for path in (snapshot, repository / "refs", repository / "blobs"):
         path.mkdir(parents=True, exist_ok=True)
     (repository / "refs" / "main").write_text(revision)
-    for file in sorted(folder.iterdir()):
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
         blob = repository / "blobs" / hashlib.sha256(file.read_bytes()).hexdigest()
         shutil.copyfile(file, blob)
-        (snapshot / file.name).symlink_to(Path("../../blobs", blob.name))
+        link = snapshot / file.relative_to(folder)
+        link.parent.mkdir(exist_ok=True)
+        link.symlink_to(os.path.relpath(blob, link.parent))
     return snapshot
 
 
@@ -291,15 +429,56 @@ def llama_2(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def bases() -> dict[str, str]:
+    """Return id -> revision of every base that a full recipe can have."""
+    found = {}
+    for file in FULL:
+        base = read_yaml(file)["base"]
+        for one in (base.get("choices") or {"": base}).values():
+            assert found.setdefault(one["id"], one["revision"]) == one["revision"], file
+    return found
+
+
+def encoders() -> dict[str, str]:
+    """Return id -> revision of every encoder that a full recipe takes from the hub."""
+    found = {}
+    for file in FULL:
+        evaluate = read_yaml(file)["evaluate"]
+        for one in (evaluate["encoder"], evaluate["bertscore"]):
+            if isinstance(one, dict) and "/" in one["model"]:
+                assert found.setdefault(one["model"], one["revision"]) == one["revision"], file
+    return found
+
+
+def data_sets() -> dict[str, dict[str, Any]]:
+    """Return path -> a source that takes it, for every data set that a full recipe takes."""
+    found: dict[str, dict[str, Any]] = {}
+    for file in FULL:
+        for source in read_yaml(file)["sources"].values():
+            if source and source["kind"] == "hub":
+                other = found.setdefault(source["path"], source)
+                same = ("revision", "split")
+                assert all(source[key] == other[key] for key in same), file
+    return found
+
+
 @pytest.fixture(scope="session")
 def hub(written: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return an HF_HOME that holds all models and all data sets of the full recipes."""
     home = tmp_path_factory.mktemp("hub")
-    for name, folder in written.items():
-        put_model(home, name, REVISIONS[name], folder)
-    for at, file in enumerate(sorted(ROOT.glob("recipes/*/params.full.yaml"))):
-        for key, source in read_yaml(file)["sources"].items():
-            if source and source["kind"] == "hub":
-                scratch = tmp_path_factory.mktemp("scratch")
-                put_data_set(home, source, scratch / f"{at}-{key}")
+    folder = tmp_path_factory.mktemp("llama-2-models")
+    for name, revision in bases().items():
+        if name in written:
+            assert revision == REVISIONS[name]
+            put_model(home, name, revision, written[name])
+        else:
+            assert name.startswith("meta-llama/Llama-2-7b"), f"write a look-alike of {name}"
+            write_llama_2(folder / name.split("/")[1], chat="chat" in name)
+            put_model(home, name, revision, folder / name.split("/")[1])
+    for name, revision in encoders().items():
+        assert "MiniLM" in name, f"write a look-alike of {name}"
+        write_encoder(made := tmp_path_factory.mktemp("encoder"))
+        put_model(home, name, revision, made)
+    for source in data_sets().values():
+        put_data_set(home, source, tmp_path_factory.mktemp("scratch") / "rows")
     return home

@@ -9,6 +9,7 @@ from stages.report.probes import marks, probes
 
 SECTIONS = {
     "own": {"set": "own", "metrics": ["exact"]},
+    "both": {"set": ["probes", "own"], "metrics": ["loss"]},
     "probes": {"set": "probes", "primary": "similarity", "metrics": ["rouge_l", "similarity"]},
 }
 HOSTILE = "```\n# A heading\n</details><script>alert(1)</script>\n`````\n| cell |\x1b[31m\u2028"

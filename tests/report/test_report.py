@@ -69,9 +69,13 @@ def build(project, monkeypatch):
     data = {"rows": 400, "usd": 0.5, "usd_per_row": 0.00125, "rejected_by_reason": reasons}
     write_json(project / "data.json", data)
     splits = {"own": {"test": 2, "train": 5, "leaking": {"group": 2, "text": 1}}}
+    sides = {"train": 4, "val": 0, "test": 1}
+    splits["own"]["sources"] = {"requested": {"a_b": sides}, "imported": {"table": sides}}
     splits["probes"] = {"rows": 10}
     write_json(project / "splits.json", splits)
     write_json(project / "diversity.json", {"n": 0})
+    write_json(project / "sources.json", {})
+    write_rows(project / "verdicts.jsonl", [])
 
     def run():
         words = []
@@ -81,6 +85,7 @@ def build(project, monkeypatch):
         for flag in ("models", "comparison", "curves", "costs", "answers", "scores"):
             words += [f"--{flag}", flag]
         words += ["--summary", "summary.json", "--report", "report.md", "--probes", "probes.md"]
+        words += ["--origins", "sources.json", "--verdicts", "verdicts.jsonl"]
         words += ["--all-curves", "curves.csv", "--all-scores", "scores.csv"]
         monkeypatch.setattr(sys, "argv", ["report", *words])
         main()
@@ -105,6 +110,7 @@ def test_the_report_tells_all(build):
     assert "| usd | 0.5 |\n| usd_per_row | 0.00125 |" in told
     assert "| set | rows | train | test | leaking |" in told
     assert "| own |  | 5 | 2 | 3 |" in told
+    assert "| own | a_b | requested | 4 | 0 | 1 |\n| own | table | imported | 4 | 0 | 1 |" in told
     assert "| stage | `wall_s` | `cpu_s` |" in told
     assert "| generate | 3 | 2.5 |" in told
     assert "| answer.2c |  | 2.5 |" in told
@@ -118,8 +124,25 @@ def test_the_report_tells_all(build):
     assert len(rows) > 25
 
 
+def test_the_first_table_is_the_one_that_the_recipe_asks_for(build, project):
+    lines = (build() / "report.md").read_text(encoding="utf-8").splitlines()
+    tables = [line for line in lines if line.startswith("|")]
+    assert tables[0].startswith("| model | own `rouge_l` ↑ | own `bertscore_f1` ↑ | original")
+    assert tables[0].endswith("| code_prompts `any` ↑ |")
+    assert tables[2].startswith("| rows | n = 9 | n = 0 |")
+    assert [line.split(" | ")[:2] for line in tables[3:6]] == [
+        [f"| {name}", "0.500"] for name in ("base", "2b", "2c")
+    ]
+    text = (project / "params.yaml").read_text(encoding="utf-8")
+    before, after = text.split("  table:")[0], text.split("code_prompts.any]\n")[1]
+    (project / "params.yaml").write_text(f"{before}  table: []\n{after}", encoding="utf-8")
+    told = (build() / "report.md").read_text(encoding="utf-8")
+    assert told.index("## In words") < told.index("| section |")
+    assert "| model | own" not in told
+
+
 def test_rows_that_cluster_are_told_at_the_top(build, project):
-    alarm = {"teacher": "a*b", "near_duplicate_share": 0.25}
+    alarm = {"source": "a*b", "near_duplicate_share": 0.25}
     alarm |= {"largest_cluster": 0.125, "sampled": 40}
     figures = {"n": 90, "alarms": [alarm | {"examples": ["id1", "id2"]}]}
     write_json(project / "diversity.json", figures)
@@ -139,7 +162,7 @@ def test_several_teachers_stand_side_by_side(build, project):
     teachers = {"one": teacher(7, schema=1), "two": teacher(5, schema=2)}
     write_json(project / "data.json", teacher(12, schema=3) | {"teachers": teachers})
     alike = {"one": {"n": 7, "clusters": 6}, "two": {"n": 5, "clusters": 5}}
-    write_json(project / "diversity.json", {"n": 12, "clusters": 11, "teachers": alike})
+    write_json(project / "diversity.json", {"n": 12, "clusters": 11, "sources": alike})
     spent = {"one": {"paid": 7}, "two": {"paid": 5}}
     write_json(project / "costs/generate.json", {"wall_s": 0.5, "paid": 12, "teachers": spent})
     told = (build() / "report.md").read_text(encoding="utf-8")

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from stages.report.scores_csv import level, write_scores
+from stages.report.scores_csv import lines as figures
 
 SETTINGS = {"confidence": 0.95, "resamples": 2000, "eps": 0.02}
 SECTIONS = {
@@ -37,9 +38,8 @@ def lines(tmp_path: Path) -> list[dict[str, str]]:
         for name in ("base", "2b")
     }
     del models["2b"]["own"]["loss"]
-    write_scores(
-        tmp_path / "scores.csv", models, dict.fromkeys(models, own + code), SECTIONS, SETTINGS
-    )
+    of_rows = dict.fromkeys(models, own + code)
+    write_scores(tmp_path / "scores.csv", figures(models, of_rows, SECTIONS, SETTINGS))
     with (tmp_path / "scores.csv").open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 

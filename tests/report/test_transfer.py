@@ -88,6 +88,13 @@ def test_it_is_the_mean_over_the_tasks_learned_before():
     assert told["2e"]["n"] == 80 + 40 + 40
 
 
+def test_a_section_over_several_sets_is_of_no_task():
+    both = {"set": ["own", "original"], "primary": "exact", "metrics": ["exact"]}
+    assert transfers(sections=SECTIONS | {"combined": both}) == transfers()
+    named = SECTIONS | {"own": SECTIONS["own"] | {"set": ["own"]}}  # a list of one is one set
+    assert transfers(sections=named) == transfers()
+
+
 def test_it_has_an_interval_where_the_rows_can_tell():
     told = transfers()
     for name in ("2b", "2c", "2d"):

@@ -22,7 +22,8 @@ def row(name, group=None, prompt=None, skill="talk", **more):
         {"role": "user", "content": prompt or f"prompt {name}"},
         {"role": "assistant", "content": "answer"},
     ]
-    return {"id": name, "skill": skill, "group": group or name, "messages": messages, **more}
+    made = {"id": name, "skill": skill, "group": group or name, "source": "table"}
+    return made | {"messages": messages} | more
 
 
 def rows_of(count, **more):
@@ -90,6 +91,26 @@ def test_a_stratum_can_be_a_value_of_the_record():
         sided(rows, stratify="moon")
 
 
+def test_a_stratum_can_be_whom_rows_come_from():
+    rows = rows_of(200, source="teacher") + [row(f"t{n}", source="table") for n in range(20)]
+    sides = sided(rows, stratify="source")
+    assert [sides[f"t{n}"] for n in range(20)].count("test") == 4
+    assert [sides[f"r{n}"] for n in range(200)].count("test") == 40
+
+
+def test_it_is_told_whom_the_rows_of_each_side_come_from():
+    asked = [row(f"a{n}", source="teacher", request="q") for n in range(100)]
+    rows = {"own": asked + [row(f"t{n}") for n in range(10)], "probes": rows_of(3)}
+    sets = {"own": spec(stratify="source"), "probes": spec(val=0.0, test=1.0)}
+    _, counts = split(rows, sets, RULES, SEED)
+    assert counts["own"]["sources"] == {
+        "requested": {"teacher": {"train": 70, "val": 10, "test": 20}},
+        "imported": {"table": {"train": 7, "val": 1, "test": 2}},
+    }
+    all_test = {"train": 0, "val": 0, "test": 3}
+    assert counts["probes"]["sources"] == {"requested": {}, "imported": {"table": all_test}}
+
+
 def test_ids_decide_where_they_are_given():
     sides = sided(rows_of(10), ids={"val": ["r1"], "test": ["r2", "r3"]})
     assert [sides[f"r{n}"] for n in range(4)] == ["train", "val", "test", "test"]
@@ -97,8 +118,21 @@ def test_ids_decide_where_they_are_given():
     with pytest.raises(ConfigError) as caught:
         sided(rows_of(3), ids={"val": ["r1", "r9"], "test": ["r1"]})
     assert [fault.what for fault in caught.value.faults] == [
-        "no row has the id 'r9'",
+        "no row and no group has the id 'r9'",
         "'r1' is under val and under test",
+    ]
+
+
+def test_ids_may_be_those_of_groups_which_a_person_can_write():
+    rows = [row(f"r{n}", group=f"plan-{n // 2}") for n in range(10)]
+    sides = sided(rows, ids={"val": ["r9"], "test": ["plan-1", "r0"]})
+    held = {name: side for name, side in sides.items() if side != "train"}
+    assert held == {"r0": "test", "r2": "test", "r3": "test", "r9": "val"}
+    with pytest.raises(ConfigError) as caught:
+        sided(rows, ids={"val": ["r2", "plan-7"], "test": ["plan-1"]})
+    assert [fault.what for fault in caught.value.faults] == [
+        "no row and no group has the id 'plan-7'",
+        "'plan-1' or 'r2' is under val and under test",
     ]
 
 
@@ -332,6 +366,33 @@ def test_the_stage_puts_sampled_training_rows_behind_the_test_rows(stage, tmp_pa
         assert trained[each["id"]] == {**each, "set": "own"}
     assert json.loads((tmp_path / "splits.json").read_text())["own"]["train_sample"] == 12
     assert f"/{test} (+12 of train), spare empty" in capsys.readouterr().out
+
+
+def test_a_test_row_of_two_sets_is_told_before_anything_is_trained(stage, tmp_path):
+    """It would be answered twice, and evaluate would refuse the answers after all the training."""
+    again = next(n for n in range(100) if side(f"r{n}", SEED, val=0.1, test=0.2) == "test")
+    row = rows_of(100)[again]
+    (tmp_path / "sources/asked.jsonl").write_text(json.dumps(row) + "\n")
+    asked = spec(**{"from": "asked"}, val=0.0, test=1.0)
+    with pytest.raises(InputError) as caught:
+        stage({"asked": asked, "more": asked})
+    [fault] = caught.value.faults
+    assert fault.where == "params.yaml: sets.more"
+    assert fault.what == f"test row r{again} (prompt r{again}) is a test row of asked too"
+    assert not (tmp_path / "test.jsonl").exists()
+
+
+def test_a_test_row_that_is_a_probe_too_is_answered_as_the_probe(stage, tmp_path):
+    held = [n for n in range(100) if side(f"r{n}", SEED, val=0.1, test=0.2) == "test"]
+    row = rows_of(100)[held[3]]
+    (tmp_path / "sources/probes.jsonl").write_text(json.dumps(row) + "\n")
+    stage({"own": spec(), "probes": spec(**{"from": "probes"}, val=0.0, test=1.0)})
+    answered = [(each["set"], each["id"]) for each in lines(tmp_path / "test.jsonl")]
+    assert answered.count(("probes", f"r{held[3]}")) == 1
+    assert len(answered) == len(held) == len({row for _, row in answered})
+    counts = json.loads((tmp_path / "splits.json").read_text())
+    assert counts["own"]["leaking"]["row"] == 1
+    assert counts["own"]["test"] == len(held) - 1
 
 
 def test_a_fault_leaves_what_was_there(stage, tmp_path):

@@ -61,7 +61,8 @@ class Asked:
         from stages.generate.__main__ import main
 
         flags = {"requests": "data/requests.jsonl", "truth": "data/truth.jsonl",
-                 "schema": "recipes/reviews/schema.json", "replies": "data/replies.jsonl",
+                 "schema": "recipes/reviews/schema.json",
+                 "shipped": "recipes/reviews/replies.jsonl", "replies": "data/replies.jsonl",
                  "costs": "costs.json"}  # fmt: skip
         words = [word for flag, path in flags.items() for word in (f"--{flag}", path)]
         self._monkeypatch.setattr(sys, "argv", ["generate", *words])

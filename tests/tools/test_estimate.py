@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from stages.core.asking import exported
 from stages.core.errors import ConfigError, InputError
 from tools import estimate
 
@@ -70,3 +71,21 @@ def test_whatever_is_not_known_is_told_and_nothing_else(asked, capsys, old, new,
     estimate.main()
     assert told in capsys.readouterr().out
     assert not asked.journal.exists()
+
+
+def test_what_the_recipe_ships_is_not_to_be_paid_and_nothing_is_written(asked, capsys):
+    asked.fill("{}")
+    shipped = Path("recipes/reviews/replies.jsonl")
+    bodies = [
+        {"v": 1, "request": one["id"], "max_tokens": 256, "reply": asked.reply("shipped")}
+        for one in asked.requests[:4:2]
+    ]
+    shipped.write_text("".join(exported.line(body) + "\n" for body in bodies))
+    before = asked.journal.read_bytes()
+    estimate.main()
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[3][:4] == ["paid", "2", "$0.000040", "1"]
+    assert asked.journal.read_bytes() == before
+    shipped.write_text(shipped.read_text().replace("shipped", "changed"))
+    with pytest.raises(InputError, match=r"replies.jsonl:1: its checksum does not fit(.*\n)*.*:2:"):
+        estimate.main()

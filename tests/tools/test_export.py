@@ -462,8 +462,10 @@ def test_a_base_of_the_hub_is_named_by_id_and_revision(project: Any):
     code = text.split("```python\n")[1].split("\n```")[0]
     compile(code, "README.md", "exec")
     assert "pretrained=some/base,revision=0123,peft=me/2c" in text
+    params["sets"]["own"]["from"] = ["skills", "rows"]  # a set of several sources
     data = ModelCard(card.card(facts, "merged", None, "me/2c", {})).data.to_dict()
     assert data["base_model_relation"] == "finetune"
+    assert data["datasets"] == ["some/data"]
 
 
 def test_an_adapter_on_a_local_base_names_it(project: Any, tmp_path: Path):

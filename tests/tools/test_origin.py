@@ -13,7 +13,7 @@ from stages.core.jsonl import read_json, write_json
 from stages.core.params import read_yaml
 from tools import diff, export
 from tools.export import Asked
-from tools.origin import Origin, changes
+from tools.origin import Origin, changes, data_changes
 
 pytestmark = pytest.mark.filterwarnings(r"ignore:`\w*gradient_checkpointing:FutureWarning")
 CPU = {"device": "cpu", "threads": 1}
@@ -233,6 +233,7 @@ def test_a_workspace_that_differs_is_told_and_not_pushed(
         "not up to date with dvc.lock: train@m2b",
         "not as committed: metrics/models/2c.json, params.yaml",
     ]
+    assert data_changes() == ["not as committed: metrics/models/2c.json, params.yaml"]
     export.main(Asked("2c", form="stack"))
     text = Path("exports/2c/README.md").read_text(encoding="utf-8")
     assert (

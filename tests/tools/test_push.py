@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,7 +16,10 @@ from tools import export, hub
 
 
 class Hub:
-    """A hub that holds repositories: name -> private, and the files of each."""
+    """A hub that holds repositories: name -> private, and the files of each.
+
+    A data set's name is `datasets/user/name` here, as in its address.
+    """
 
     def __init__(self) -> None:
         self.private: dict[str, bool] = {}
@@ -31,19 +35,21 @@ class Hub:
             return self.refuse, {"error": "You may not do that."}
         if path == "/api/repos/create":
             asked = json.loads(body)
-            name = f"{asked['organization']}/{asked['name']}"
+            kind = "datasets/" if asked.get("type") == "dataset" else ""
+            name = f"{kind}{asked['organization']}/{asked['name']}"
             if name in self.private:
                 return 409, {"error": "You already created this model repo", "url": self.url(name)}
             self.private[name], self.files[name] = asked["visibility"] == "private", {}
             return 200, {"url": self.url(name)}
         if path == "/api/validate-yaml":
             return 200, {"warnings": [], "errors": []}
-        name, _, verb = path.removeprefix("/api/models/").partition("/preupload/")
+        called = re.sub("^/api/(models/)?", "", path)
+        name, _, verb = called.partition("/preupload/")
         if verb:
             asked = json.loads(body)["files"]
             modes = [{"path": each["path"], "uploadMode": "regular"} for each in asked]
             return 200, {"files": [each | {"shouldIgnore": False} for each in modes]}
-        name, _, verb = path.removeprefix("/api/models/").partition("/commit/")
+        name, _, verb = called.partition("/commit/")
         if verb:
             for line in map(json.loads, body.splitlines()):
                 told = line["value"]
@@ -57,7 +63,11 @@ class Hub:
             return 200, {"success": True, "commitOid": "c" * 40, "commitUrl": self.url(name)}
         if name in self.private:
             names = [{"rfilename": each} for each in self.files[name]]
-            return 200, {"id": name, "private": self.private[name], "siblings": names}
+            return 200, {
+                "id": name.removeprefix("datasets/"),
+                "private": self.private[name],
+                "siblings": names,
+            }
         return 404, {"error": "Repository not found"}
 
     def url(self, name: str) -> str:
@@ -134,6 +144,24 @@ def test_an_earlier_export_leaves_no_weights_behind(fake: Hub, folder: Path):
         *("picture.png", "LICENSE"),
     }
     assert fake.commits == ["again"]
+
+
+def test_a_data_set_is_a_repository_of_another_kind(fake: Hub, tmp_path: Path):
+    (tmp_path / "data").mkdir()
+    for name in ("README.md", "data/train.jsonl"):
+        (tmp_path / name).write_text(f"of {name}", encoding="utf-8")
+    fake.private["datasets/me/plans"] = True
+    old = ("data/test.jsonl", "data/train.jsonl", "data/more.csv", "LICENSE", "config.json")
+    fake.files["datasets/me/plans"] = dict.fromkeys(old, b"old")
+    hub.push(tmp_path, "me/plans", public=False, message="plans", kind="dataset")
+    assert fake.private == {"datasets/me/plans": True}
+    assert set(fake.files["datasets/me/plans"]) == {
+        *("README.md", "data/train.jsonl", "data/more.csv", "LICENSE", "config.json")
+    }
+    assert fake.files["datasets/me/plans"]["data/train.jsonl"] == b"of data/train.jsonl"
+    fake.private["datasets/me/plans"] = False
+    with pytest.raises(ConfigError, match="this repository is public already"):
+        hub.push(tmp_path, "me/plans", public=False, message="plans", kind="dataset")
 
 
 def test_public_must_be_said(fake: Hub, folder: Path):

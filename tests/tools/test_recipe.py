@@ -70,10 +70,9 @@ def test_an_unknown_recipe_is_told_with_those_that_there_are(used: Path):
 def test_list_says_which_is_in_use(project: Path, capsys: pytest.CaptureFixture[str]):
     Path("recipes/emoji/params.full.yaml").unlink()
     recipe.list_all()
-    assert capsys.readouterr().out.splitlines() == [
-        "emoji",
-        "reviews: has a full version (FULL=1); in use",
-    ]
+    listed = capsys.readouterr().out.splitlines()
+    assert [line.partition(":")[0] for line in listed] == recipe.names()
+    assert {"emoji", "reviews: has a full version (FULL=1); in use"} <= set(listed)
 
 
 def test_new_is_a_copy_that_passes_the_checks(project: Path):
@@ -85,6 +84,24 @@ def test_new_is_a_copy_that_passes_the_checks(project: Path):
     assert copied == {path.name for path in Path("recipes/emoji").iterdir()}
     recipe.use("mine")
     assert Path("params.yaml").read_text(encoding="utf-8") == text
+
+
+def test_new_is_small_and_passes_the_checks(
+    project: Path, root: Path, capsys: pytest.CaptureFixture[str]
+):
+    recipe.new("mine")
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "  tunegraph check recipes/mine",
+        "  tunegraph recipe use mine",
+        "  dvc repro",
+    ]
+    made = {str(path.relative_to("recipes/mine")) for path in Path("recipes/mine").rglob("*")}
+    assert made >= {"params.yaml", "README.md", "sources/notes.jsonl", "prompts/answer.md"}
+    texts = [path.read_text() for path in Path("recipes/mine").rglob("*") if path.is_file()]
+    assert len(texts) == 13
+    assert not [text for text in texts if "NAME" in text]
+    assert "recipe: mine\n" in Path("recipes/mine/params.yaml").read_text(encoding="utf-8")
+    assert not list(Path("recipes/mine").rglob("*.py"))
 
 
 @pytest.mark.parametrize("name", ["2d", "Mine", "a/b", "..", "mine too"])

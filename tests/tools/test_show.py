@@ -31,6 +31,11 @@ def test_a_column_a_model_and_a_row_a_key_in_the_order_of_params_yaml():
     ]
 
 
+def test_for_how_many_rows_a_key_has_a_value_is_no_row_of_the_table():
+    told = {"base": {"own": MODELS["base"]["own"] | {"n_of": {"rouge_l": 60}}}}
+    assert "n_of" not in show.table(told, SECTIONS)
+
+
 def test_a_section_that_params_yaml_does_not_name_comes_last():
     told = {"base": {"extra": {"n": 1}, **MODELS["base"]}}
     assert show.table(told, SECTIONS).splitlines()[-1].split() == ["extra.n", "1"]

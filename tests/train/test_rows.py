@@ -113,15 +113,6 @@ def test_what_is_not_taken_is_refused_all_at_once(tokenizer):
     ]
 
 
-def test_a_template_without_marks_has_no_assistant_only_loss(tokenizer):
-    bare = make_tokenizer(TEXTS, 300)
-    bare.chat_template = bare.chat_template.replace("{% generation %}", "").replace(
-        "{% endgeneration %}", ""
-    )
-    with pytest.raises(ConfigError, match="assistant_only_loss: row cat has no token to learn"):
-        encode_sides(bare, {"train": [row("say", "cat")]}, {"assistant_only_loss": True})
-
-
 def test_a_prompt_that_changes_when_the_answer_follows_is_refused():
     other = make_tokenizer(TEXTS, 300)
     other.chat_template = "{% if add_generation_prompt %}more{% endif %}" + other.chat_template

@@ -10,7 +10,9 @@ from stages.evaluate.metrics.structure import parse
 
 def found(keyword: str, text: str) -> bool:
     """Say whether a keyword stands in a text as whole words, whatever its case."""
-    return re.search(rf"(?<!\w){re.escape(keyword)}(?!\w)", text, re.IGNORECASE) is not None
+    # A combining mark behind it makes it another word: fata is not fată, in two parts as in one.
+    whole = rf"(?<!\w){re.escape(keyword)}(?![\w\u0300-\u036f])"
+    return re.search(whole, text, re.IGNORECASE) is not None
 
 
 def recall(text: str, keywords: dict[str, list[str]], language: str) -> float | None:

@@ -7,8 +7,9 @@ import sys
 import pytest
 
 from stages.core.proof import OPERATIONS, Refused
-from stages.core.proof.check import ALLOWED, alias_faults, normalise
+from stages.core.proof.check import ALLOWED, alias_faults
 from stages.core.proof.schema import compiled
+from stages.core.spelling import normalise
 
 RECORD = {"agree": "x", "disagree": "y"}
 ALIASES = {"against": "disagree", "contra": "disagree", "pro": "agree"}

@@ -13,7 +13,7 @@ from random import Random
 import pytest
 
 from stages.core.proof import Refused
-from stages.core.proof.check import normalised
+from stages.core.spelling import normalised
 
 TEXT = {"type": "string"}
 
