@@ -13,6 +13,7 @@ REPLIES = (
 )
 SETS = ("rows", "train", "val", "test")
 SOURCES = "sources"
+WAYS = ("requested", "imported")  # of teachers; of sources of finished rows
 ALIKE = (
     *("n", "distinct_over", "distinct_1", "distinct_2", "sampled", "self_similarity"),
     *("near_duplicate_share", "clusters", "largest_cluster"),
@@ -72,8 +73,8 @@ def origins_table(splits: dict[str, Any]) -> list[str]:
     rows = [
         [escape(name), escape(source), way, *(number(sides.get(side)) for side in SETS[1:])]
         for name, found in splits.items()
-        for way, by_source in found.get(SOURCES, {}).items()
-        for source, sides in by_source.items()
+        for way in WAYS
+        for source, sides in found.get(SOURCES, {}).get(way, {}).items()
     ]
     return table(["set", "source", "which is", *SETS[1:]], rows, left=3) if rows else []
 

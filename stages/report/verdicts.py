@@ -1,4 +1,4 @@
-"""What a person said of answers, case by case, before and after: a part of metrics/report.md."""
+"""What was said of answers that were read one by one, before and after: a part of report.md."""
 
 from collections import Counter
 from typing import Any, NamedTuple
@@ -8,7 +8,7 @@ from stages.core.verdicts import VALUES, Judged, Verdict, judged
 from stages.report.markdown import escape, fenced, number, table
 
 HOW_TO_READ = """\
-A person read these answers and said of each whether it is right, partly right or wrong
+These answers were read one by one and called right, partly right or wrong, by no metric
 (`recipes/{recipe}/verdicts.jsonl`; `tunegraph verdicts` writes the cases to judge). A verdict holds
 for exactly the text that was judged. These are cases, chosen by whoever judged them: they show what
 a model does, and are no sample of anything.

@@ -19,6 +19,7 @@ from stages.core.params import load
 from stages.core.records import Row
 from stages.split.leakage import REASONS, Leak, leaks
 from stages.split.near_duplicates import joined_groups
+from stages.split.origins import origins
 from stages.split.sampling import train_samples
 from stages.split.sides import beyond_cap, heads, prompt_text, sides_of
 
@@ -92,19 +93,6 @@ def placed(
         joins[name] = sum(head[group] != group for group in its_groups)
         sides[name] = sides_of(rows[name], spec, its_joined, seed, f"params.yaml: sets.{name}")
     return sides, list(leaks(rows, sides, head)), joins
-
-
-def origins(part: dict[Side, list[Row]]) -> dict[str, dict[str, dict[Side, int]]]:
-    """Return how many rows of each side come from each source.
-
-    Returns: requested (of teachers) and imported (of sources of finished rows), each by name
-    """
-    found: dict[str, dict[str, dict[Side, int]]] = {"requested": {}, "imported": {}}
-    for side, its_rows in part.items():
-        for row in its_rows:
-            way = found["requested" if "request" in row else "imported"]
-            way.setdefault(row["source"], dict.fromkeys(SIDES, 0))[side] += 1
-    return found
 
 
 def split(

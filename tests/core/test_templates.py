@@ -81,7 +81,7 @@ def test_a_template_is_read_without_its_last_newline(tmp_path: Path):
 
 
 def test_keys_of_a_variable_are_told_with_their_lines():
-    text = "{{ record.who }}\n{% for k in record['when'] %}{{ k.what }}{% endfor %}\n{{ record[k] }}"
+    text = "{{ record.who }}\n{% for k in record['when'] %}{{ k.a }}{% endfor %}{{ record[k] }}"
     assert sorted(templates.keys_of("record", text)) == [(1, "who"), (2, "when")]
     assert templates.keys_of("record", "{{ record.items() }} {{ note.who }}") == []
 

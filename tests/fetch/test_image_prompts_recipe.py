@@ -1,4 +1,4 @@
-"""The recipe `image_prompts` builds with neither key nor network: each of its requests is shipped."""
+"""The recipe `image_prompts` builds with neither key nor network: all its replies are shipped."""
 
 import shutil
 import sys

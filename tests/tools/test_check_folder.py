@@ -47,7 +47,7 @@ def test_every_fault_of_all_files_is_told_with_its_line(project: Path):
     recipe.new("mine")
     file = Path("recipes/mine/params.yaml")
     edit(file, "select: tuned", "select: tunde")
-    edit(file, "num_train_epochs: 12", "num_train_epochs: twelve")
+    edit(file, "num_train_epochs: 20", "num_train_epochs: twelve")
     edit(file, "near_duplicate_similarity: 0.9}", "near_duplicates: 0.9}")
     edit(file, "{skill: who, ", "{skil: who, ")
     words = Path("recipes/mine/sources/words.yaml")

@@ -31,7 +31,7 @@ def test_rows_rejects_and_metrics(project):
         {"role": "assistant", "content": GOOD},
     ]
     assert (first["skill"], first["group"], first["request"]) == ("own", "g0", "r0")
-    assert first["source"] == "t"
+    assert first["source"] == "offline"
     assert first["keywords"] == {"agree": ["a"]}
     assert (first["operations"], second["operations"]) == ([], ["fence"])
     assert wrong["record"]["agree"] == "z"
