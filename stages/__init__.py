@@ -12,6 +12,8 @@
                                  └─ layers@* ─ drift ─────────│─────────────────────────┘
                                                               └─ select
 
+`diversity` reads the fetched tables, too: those that a set mixes with the rows.
+
 Stages import `stages.core`, never one another; `stages.core` imports no stage.
 """
 
