@@ -114,7 +114,7 @@ def test_judges_are_held_to_what_teachers_are(project: Path, teachers: str, expe
 
 @pytest.mark.parametrize("file", FILES, ids=str)
 def test_every_recipe_s_judge_can_be_switched_on(root: Path, file: Path):
-    assert len(FILES) == 4
+    assert len(FILES) == 12
     params = read_yaml(root / file)
     params["judge"]["teachers"] = [
         {"name": "j", "weight": 1, "model": "m", "base_url": None, "api_key_env": "JUDGE_KEY",

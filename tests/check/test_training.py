@@ -401,7 +401,7 @@ def test_a_fault_of_training_is_told_and_no_other(default: dict[str, Any], name:
 
 
 def test_there_is_a_test_for_each_fault_of_training():
-    assert len(EDITS) == 66
+    assert len(EDITS) == 67
 
 
 @pytest.mark.parametrize("revision", [None, "main"])

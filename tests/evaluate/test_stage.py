@@ -199,7 +199,7 @@ EVERY = """\
     code: {set: original, skill: code, language: python, metrics: [any, parses, passes, codebleu,
       codebleu_above_floor, codebleu_ngram, codebleu_weighted_ngram, codebleu_syntax,
       codebleu_dataflow]}
-    rest: {set: original, metrics: [exact, off_topic]}
+    rest: {set: original, metrics: [exact, off_topic, diacritics]}
 compare:"""
 
 
@@ -218,7 +218,9 @@ def with_every_key(project):
 def test_every_key_that_there_is_and_the_variations(stage, project):
     with_every_key(project)
     test = list(rows())
-    given = list(answers(test, translation="no", fact="I cannot help with that."))
+    [said] = [row for row in test if row["messages"][0]["content"] == "translation 0"]
+    said["messages"][-1]["content"] = "ça va"
+    given = list(answers(test, translation="no, ca", fact="I cannot help with that."))
     for answer in given:
         answer["hidden_similarity"] = 0.5
     own = [answer for answer in given if answer["set"] == "own"]
@@ -239,6 +241,8 @@ def test_every_key_that_there_is_and_the_variations(stage, project):
     assert metrics["own"]["sacrebleu"] == pytest.approx(100)
     assert metrics["own"]["field_agreement"] == metrics["own"]["in_language"] == 1
     assert metrics["own"]["off_topic"] == 0
+    assert metrics["rest"]["diacritics"] == 0
+    assert metrics["rest"]["n_of"]["diacritics"] == 1
     assert metrics["rest"]["off_topic"] > 0.1
     assert {score["group"] for score in scores} == {row["group"] for row in test}
     of_row = {key for key, of in KEYS.items() if of.over == "row"} | {"reference_tokens"}

@@ -126,6 +126,7 @@ def test_a_table_of_three_assistants_goes_through_the_stages(rows, run, tmp_path
         writer.writerows(filled)
     write_rows(tmp_path / "data/answers/base.jsonl", [])
     write_json(tmp_path / "schema.json", {})
+    write_rows(tmp_path / "verdicts.jsonl", [])
     for name in ASSISTANTS.values():
         model, given = tmp_path / "models" / name, tmp_path / f"data/answers/{name}.jsonl"
         varied = tmp_path / f"data/variations/{name}.jsonl"
@@ -139,6 +140,7 @@ def test_a_table_of_three_assistants_goes_through_the_stages(rows, run, tmp_path
             **{"name": name, "base": "data/answers/base.jsonl", "answers": given, "test": test},
             **{"variations": varied, "schema": "schema.json", "metrics": f"{name}.json"},
             **{"scores": "scores.jsonl", "variation_scores": "variation_scores.jsonl"},
+            verdicts="verdicts.jsonl",
         )
     figures = {name: read_json(tmp_path / f"{name}.json")["probes"] for name in ASSISTANTS.values()}
     assert {name: (of["n"], of["exact"], of["empty"]) for name, of in figures.items()} == {
