@@ -52,10 +52,16 @@ class Facts(NamedTuple):
         return self.params["sets"][self.name]
 
     @property
+    def made_from(self) -> list[str]:
+        """Return what params.yaml says that it is made from: sources, or `rows`."""
+        named = self.spec["from"]
+        return named if isinstance(named, list) else [named]
+
+    @property
     def origins(self) -> dict[str, dict[str, Any]]:
         """Return the sources that its rows were made from, by name."""
-        names = self.spec["from"] if isinstance(self.spec["from"], list) else [self.spec["from"]]
-        named = [self.params["prompt"]["source"] if name == "rows" else name for name in names]
+        asked = self.params["prompt"]["source"]
+        named = [asked if name == "rows" else name for name in self.made_from]
         return {name: self.params["sources"].get(name) or {} for name in named if name}
 
     @property
@@ -129,7 +135,7 @@ def made_of(facts: Facts) -> list[str]:
         )
     head = ["source", "kind", "from", "rows", "normalised"]
     lines = ["## What it is made of", "", *table(head, rows, left=5)]
-    if "rows" in facts.spec["from"]:
+    if "rows" in facts.made_from:
         models = [each["model"] for each in facts.params["teachers"] if each["weight"] > 0]
         told = f"The answers were written by {', '.join(map(escape, models))}: its terms may bind."
         lines += [told, ""]

@@ -115,12 +115,10 @@ def faults_of(path: Path, *, spreadsheet: bool, force: bool) -> Iterator[Fault]:
         yield Fault(str(path), f"`{path.suffix}` is not the ending of a table", ", ".join(ENDINGS))
     elif spreadsheet and path.suffix != ".csv":
         yield Fault("--spreadsheet", f"{path} is no CSV file", "FILE.csv")
-    here = Path.cwd().resolve()
-    inside = (
-        path.resolve().relative_to(here).parts[0] if path.resolve().is_relative_to(here) else ""
-    )
-    if inside in KEPT:
-        then = f"name a file outside {inside}/; --force does not help"
+    here, there = Path.cwd().resolve(), path.resolve()
+    inside = there.relative_to(here).parts[:1] if there.is_relative_to(here) else ()
+    if KEPT & {*inside}:
+        then = f"name a file outside {inside[0]}/; --force does not help"
         yield Fault(str(path), "is where the graph keeps its own files", then=then)
     elif path.exists() and not force:
         yield Fault(str(path), "is there already", then="--force to replace it")

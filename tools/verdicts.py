@@ -32,10 +32,12 @@ from stages.core.verdicts import (
 )
 from tools.prompts import hold, rows_of
 from tools.recipe import RECIPES
+from tools.rows import guarded
 
 ANSWERS, TEST = Path("data/answers"), Path("data/test.jsonl")
 COLUMNS = ("row", "set", "prompt", "reference", "model", "answer", "verdict", "note")
 BLIND = ("row", "set", "prompt", "reference", "label", "answer", "verdict", "note")
+TEXTS = ("prompt", "reference", "answer")  # of others: they may begin as a formula does
 FORMS = (".csv", ".jsonl")
 Line = dict[str, Any]
 Answers = dict[str, dict[str, Answer]]  # model's name -> row id -> its answer
@@ -89,15 +91,16 @@ def about(answer: Answer) -> Line:
 
 
 def write(path: Path, lines: list[Line], columns: tuple[str, ...]) -> None:
-    """Write the cases as CSV or JSON Lines, by the ending of the name."""
+    """Write the cases by the ending of the name: JSON Lines, or CSV that no spreadsheet runs."""
     if path.suffix == ".jsonl":
         write_rows(path, ({column: line[column] for column in columns} for line in lines))
         return
     with replacing(path) as file:
         file.write("\ufeff")  # by which a spreadsheet knows UTF-8, and writes it again
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        # With RFC 4180's line ends a lone \r within a cell is quoted, and comes back.
+        writer = csv.DictWriter(file, columns, lineterminator="\r\n")
         writer.writeheader()
-        writer.writerows(lines)
+        writer.writerows(line | {key: guarded(line[key]) for key in TEXTS} for line in lines)
 
 
 def cases(name: str | None, file: Path, blind: bool) -> None:
@@ -185,7 +188,7 @@ def judged_by(
     found = [
         (each, answer)
         for each, answer in given.items()
-        if alike(answer["text"]) == alike(cells["answer"])
+        if alike(cells["answer"]) in (alike(answer["text"]), alike(guarded(answer["text"])))
     ]
     if not found:
         who = name or "no model"

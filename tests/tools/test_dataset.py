@@ -121,6 +121,27 @@ def test_the_card_is_what_the_hub_reads_and_every_figure_is_measured(project: Pa
     assert "license:" not in text
 
 
+def test_a_set_of_shipped_rows_names_no_teacher_whatever_its_source_is_called(project: Path):
+    params = read_json(Path("params.yaml"))
+    params["sources"]["arrows"] = params["sources"]["exemple"]
+    params["sets"]["own"]["from"] = "arrows"
+    write_json(Path("params.yaml"), params)
+    export.main(Asked("own", form="dataset"))
+    text = (OUT / "README.md").read_text(encoding="utf-8")
+    assert "| arrows | file | exemple.jsonl |" in text
+    assert "were written by" not in text
+
+
+def test_rows_of_before_they_named_their_source_are_written_too(project: Path):
+    before = [
+        {key: value for key, value in row("a").items() if key != "source"},
+        row("b"),
+    ]
+    write_rows(Path("data/splits/own/train.jsonl"), before)
+    export.main(Asked("own", form="dataset"))
+    assert [each["source"] for each in read_rows(OUT / "data/train.jsonl")] == ["", "exemple"]
+
+
 def test_a_set_that_a_teacher_wrote_names_the_teacher_and_the_hub(project: Path):
     export.main(Asked("asked", form="dataset", out=Path("out")))
     text = Path("out/README.md").read_text(encoding="utf-8")

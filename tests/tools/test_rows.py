@@ -146,6 +146,7 @@ def test_a_spreadsheet_runs_nothing_and_knows_the_encoding(built: Path, capsys):
     [
         (["my.txt"], r"my\.txt: `\.txt` is not the ending of a table\n +expected: \.csv, \.json"),
         (["data/rows.jsonl", "--force"], r"data/rows\.jsonl: is where the graph keeps its own"),
+        (["."], r"\.: `` is not the ending of a table"),
         (["sub/../metrics/scores.csv"], r"scores\.csv: is where the graph keeps its own files"),
         (["there.csv"], r"there\.csv: is there already\n +to do: --force to replace it"),
         (["my.json", "--spreadsheet"], r"--spreadsheet: my\.json is no CSV file"),

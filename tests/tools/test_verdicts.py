@@ -115,6 +115,29 @@ def test_blind_cases_name_no_model_and_come_back_to_all_who_answered_so(project)
     assert [(each["model"], each["answer"]) for each in kept] == [("2b", "cake"), ("2c", "cake")]
 
 
+@pytest.mark.parametrize("blind", [False, True])
+@pytest.mark.parametrize("text", ["one\rtwo", "=1+1", "- a\n- b", "'quoted"])
+def test_an_answer_comes_back_whatever_it_holds_and_runs_nowhere(project, text, blind):
+    answers = project / "data/answers/2c.jsonl"
+    write_rows(answers, [each | {"text": text} for each in read_rows(answers)])
+    path = project / "cases.csv"
+    verdicts.main(path, None, blind=blind, back=False)
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file, strict=True))
+    assert len(rows) == 6
+    assert not [row for row in rows if row["answer"].startswith(("=", "-"))]
+    for row in rows:
+        said = row["row"] == "r0" and row["answer"].strip("'") == text.strip("'")
+        row["verdict"] = "right" if said else ""
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+    verdicts.main(path, None, blind=False, back=True)
+    [kept] = read_verdicts(project / "recipes/mine/verdicts.jsonl")
+    assert (kept["model"], kept["row"], kept["answer"]) == ("2c", "r0", text)
+
+
 def test_every_fault_of_a_file_is_told_and_nothing_is_taken(project):
     path = project / "cases.jsonl"
     verdicts.main(path, "own", blind=False, back=False)

@@ -41,7 +41,7 @@ def small(params: dict[str, Any]) -> dict[str, Any]:
     params["models"] = {key: params["models"][key] for key in ("base", "m2b")}
     params["select"] = "2b"
     params["answer"]["max_new_tokens"] = 8
-    params["evaluate"]["headline"] = []
+    params["evaluate"] |= {"headline": [], "table": []}
     params["evaluate"]["sections"] = {
         "own": {"set": "own", "primary": "loss", "metrics": ["exact", "loss"]},
         "original": {"set": "original", "primary": "loss", "metrics": ["exact", "loss"]},
