@@ -14,8 +14,8 @@ def check_nulls(source: Params, table: Table, where: str) -> list[Fault]:
     source: of kind file, with its whole table
     where:  the source's key
     """
-    if "nulls" not in source:
-        return []
+    if "policy" not in source.get("nulls", {}):
+        return []  # none, or told already
     if not any(key in source for key in SHAPED):
         what = "the file holds seeds or examples already: no column of it is a template's variable"
         return [Fault(f"{where}.nulls", what, f"beside one of: {', '.join(SHAPED)}")]

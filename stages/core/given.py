@@ -37,7 +37,7 @@ EXAMPLE = {
                 "required": ["role", "content"],
                 "properties": {
                     "role": {"enum": ["system", "user", "assistant"]},
-                    "content": {"type": "string"},
+                    "content": TEXT,
                 },
                 "additionalProperties": False,
             },

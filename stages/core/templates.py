@@ -5,9 +5,19 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta, nodes
+from jinja2.exceptions import TemplateRuntimeError
 from jinja2.sandbox import SandboxedEnvironment
 
 from stages.core.errors import ConfigError, Fault
+
+
+def printed(value: Any) -> Any:
+    """Return what a template prints, which cannot be null: it would read as the word None."""
+    if value is None:
+        raise TemplateRuntimeError(
+            "it prints a value that is null: guard it by {% if ... %}, or settle it (`nulls`)"
+        )
+    return value
 
 
 def environment() -> SandboxedEnvironment:
@@ -15,7 +25,9 @@ def environment() -> SandboxedEnvironment:
 
     `json`, and `tojson`, write JSON as it is read: Jinja's own escapes HTML and sorts the keys.
     """
-    made = SandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    made = SandboxedEnvironment(
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=printed
+    )
     made.filters["json"] = json.JSONEncoder(ensure_ascii=False).encode
     made.filters["tojson"] = made.filters["json"]
     return made
@@ -77,7 +89,7 @@ def keys_of(name: str, text: str) -> list[tuple[int, str]]:
     return found
 
 
-def render(template: Template, where: str, **values: Any) -> str:
+def render(template: Template, where: str, /, **values: Any) -> str:
     """Fill a template.
 
     Raises: ConfigError naming an unknown variable, what the sandbox refused, or what failed.

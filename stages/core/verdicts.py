@@ -65,7 +65,8 @@ def faults_of(line: Any, where: str) -> Iterator[Fault]:
     if not isinstance(line, dict):
         yield Fault(where, f"holds {line!r:.60}", "an object: {row, prompt, model, answer, ...}")
         return
-    if (name := line.get("kind", ANSWER)) not in KINDS:
+    name = line.get("kind", ANSWER)
+    if not isinstance(name, str) or name not in KINDS:
         yield Fault(f"{where}: kind", f"{name!r:.60} is none", f"one of: {', '.join(KINDS)}")
         return
     kind = KINDS[name]

@@ -122,7 +122,7 @@ def compose(
         said = [(one.aspect, one.judgements[pole]) for one, pole in zip(two, poles, strict=True)]
         slots = dict(zip(DRAWN, (*said[0], *said[1]), strict=True))
     draft = Draft(bank, rng, elsewhere=elsewhere, slots=slots)
-    return Text(kind, draft.expand(rng.choice(bank["kinds"][kind]["text"])), slots)
+    return Text(kind, draft.expand(str(rng.choice(bank["kinds"][kind]["text"]))), slots)
 
 
 def drawn(bank: Bank, rows: int, rng: Random, *, elsewhere: bool = False) -> Iterator[Drawn]:

@@ -31,6 +31,7 @@ from stages.core.digest import digest
 from stages.core.errors import ConfigError, Fault, InputError
 from stages.core.records import Message
 from stages.core.tables import Table
+from stages.fetch.shapes import group_of
 
 # ShareGPT's names, and OpenAI's.
 ROLES = {
@@ -146,7 +147,8 @@ def as_conversations(
 
     spec:  skill, a template of the columns and of `turns`, how many answers the row holds; column;
            role, content, roles and turns (optional)
-    group: column, or None: conversations that open alike, up to the first question, are a group.
+    group: column, or None: conversations that open alike, up to the first question, are a group
+           (so are those whose cell is null).
            All rows of one conversation are, either way.
     where: the source's key, for messages
     Returns: the rows, and their counts: conversations read, answers in those that stayed, how
@@ -170,8 +172,8 @@ def as_conversations(
         ends = [end for end, turn in enumerate(kept, 1) if turn["role"] == "assistant"]
         answers += len(ends)
         several += len(ends) > 1
-        its_group = str(row[group]) if group else digest(kept[: ends[0] - 1])
-        columns = {name: row[name] for name in asked}
+        its_group = group_of(row, group, digest(kept[: ends[0] - 1]))
+        columns = {name: row[name] for name in asked if name in row}
         for end in ends if spec.get("turns") == "each" else ends[-1:]:
             rows.append(
                 {

@@ -20,7 +20,7 @@ def shaped(table: Table, source: dict[str, Any], where: str, seed: int) -> list[
 
     where: the source's key, for messages
     Raises: ConfigError naming every column that the table lacks; InputError naming every row
-    (the first ten) that is neither a seed nor an example.
+    (the first ten) that is neither a seed nor an example, or lacks a key that others have.
     """
     if "fields" not in source and "examples" not in source:
         return as_they_are(table)
@@ -28,6 +28,16 @@ def shaped(table: Table, source: dict[str, Any], where: str, seed: int) -> list[
     if faults := list(_unknown_columns(source, columns, where)):
         raise ConfigError(*faults)
     if "fields" in source:
+        asked = sorted({*source["fields"].values()} - {RECORD})
+        then = f"write it into every row, or settle it: {where}.nulls"
+        faults = [
+            Fault(place, f"has no key `{key}`", "the keys of the first row", then)
+            for place, row in table
+            for key in asked
+            if key not in row
+        ]
+        if faults:
+            raise InputError(*faults[:10])
         return as_seeds(table, source["fields"], source.get("group"))
     return as_examples(table, source["examples"], source.get("group"), where, seed)
 
@@ -41,8 +51,8 @@ def variables(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def group_of(row: dict[str, Any], group: str | None, alone: str) -> str:
-    """Return what a row's group is called; without a column, or where that is null, it is alone."""
-    return alone if group is None or row[group] is None else str(row[group])
+    """Return what a row's group is called; without a column, or a cell in it, it is alone."""
+    return alone if group is None or row.get(group) is None else str(row[group])
 
 
 def _wordings(instruction: str | list[str]) -> list[str]:

@@ -88,3 +88,16 @@ def test_keys_of_a_variable_are_told_with_their_lines():
 
 def test_a_variable_is_found_on_its_first_line():
     assert templates.line_of("note", "one\n{{ who }}{% if note %}\n{{ note }}{% endif %}") == 2
+
+
+@pytest.mark.parametrize(
+    "text", ["{{ age }}", "{{ record.age }}", "{% for x in [age] %}{{ x }}{% endfor %}"]
+)
+def test_a_null_is_not_printed_as_a_word(text: str):
+    with pytest.raises(ConfigError, match="prints a value that is null"):
+        templates.render(templates.parse(text, "here"), "here", age=None, record={"age": None})
+    guarded = "{% if age %}{{ age }}{% endif %}{{ record.age | tojson }}{{ age or '-' }}"
+    assert (
+        templates.render(templates.parse(guarded, "here"), "here", age=None, record={"age": None})
+        == "null-"
+    )

@@ -170,7 +170,7 @@ def test_an_example_has_the_words_that_its_answer_must_hold():
     entry["keywords"] = {"said": ["back", "also"], "deck": ["deck"]}
     table = [
         ("f:1", {"front": "sun", "back": "soleil", "also": ["a", None, 2], "deck": None}),
-        ("f:2", {"front": "fog", "back": None, "also": [], "deck": ""}),
+        ("f:2", {"front": "fog", "back": "", "also": [], "deck": ""}),
     ]
     first, second = shaped(table, {"examples": [entry]}, WHERE, seed=1)
     assert first["keywords"] == {"said": ["soleil", "a", "2"]}
