@@ -36,7 +36,7 @@ from stages.evaluate.verdicts import (
 )
 from tools.show import aligned
 
-LIMITS = Limits(timeout_s=1.0, memory_mb=512)  # of the recipe: 2.0 and 512
+LIMITS = Limits(timeout_s=2.0, memory_mb=512)  # as in the recipe
 CASES = [{"call": "f", "args": [3], "returns": 9}]
 SQUARE = "def f(x):\n    return x * x\n"
 RUNS = 100
