@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export OMP_WAIT_POLICY := PASSIVE
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: repro test test-all diff plots recipe recipes lint
+.PHONY: repro test test-all test-browser diff plots ui screenshots recipe recipes lint
 
 repro: .venv/ready  ## build what params.yaml says, and compare the models
 	$(BIN)/tunegraph check
@@ -23,11 +23,20 @@ test: .venv/ready  ## the fast tier
 test-all: .venv/ready  ## the slow tier too; what needs a GPU, a network or a browser stays out
 	$(BIN)/python -m pytest -m "not gpu and not network and not browser"
 
+test-browser: .venv/ready  ## report and chat window in a real Chromium (TUNEGRAPH_CHROMIUM names it)
+	$(BIN)/python -m pytest -m browser
+
 diff: .venv/ready  ## `dvc metrics diff` from each model to the next one of the stack
 	$(BIN)/tunegraph diff
 
 plots: .venv/ready  ## all charts of this build in one page that opens offline
 	$(BIN)/tunegraph plots
+
+ui: .venv/ready  ## a chat window with every model, at 127.0.0.1
+	$(BIN)/tunegraph ui
+
+screenshots: .venv/ready  ## docs/screenshots, from this build, by a real Chromium
+	$(BIN)/python bench/screenshots.py
 
 recipe: .venv/ready  ## make recipe NAME=emoji [FULL=1]: switch to another recipe
 	$(BIN)/tunegraph recipe use "$(NAME)" $(if $(FULL),--full)

@@ -4,6 +4,7 @@ Source: https://huggingface.co/docs/hub/model-cards
 """
 
 import io
+from pathlib import Path
 from typing import Any
 
 from stages.report.markdown import escape, fenced, table
@@ -169,3 +170,8 @@ def card(
     lines += [*settings(facts), *provenance(facts)]
     lines += ["Made by `tunegraph export`: `dvc repro` at this commit builds it again."]
     return front(facts, form, shipped) + "\n" + "\n".join(lines) + "\n"
+
+
+def main(name: str, out: Path | None) -> None:
+    """Print a card, or write it."""
+    raise NotImplementedError(name, out)

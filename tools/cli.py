@@ -151,6 +151,35 @@ def parser() -> argparse.ArgumentParser:
         "--allow-dirty", action="store_true", help="push although dvc.lock or the commit differs"
     )
 
+    card = add(
+        "card",
+        "print the card of a model or of a set, with the hub's front matter: every figure from "
+        "dvc.lock, params.yaml and metrics/",
+    )
+    card.add_argument("name", help="a model of params.yaml, or base; or a set")
+    card.add_argument("--out", type=Path, metavar="FILE", help="write it there")
+
+    ui = add(
+        "ui",
+        "open a chat window at 127.0.0.1 with every model of params.yaml and every export, one or "
+        "several side by side (needs the extra ui)",
+    )
+    ui.add_argument("--port", type=int, help="the first that is free from 7860 on")
+
+    serve = add(
+        "serve",
+        "serve a model at 127.0.0.1 to programs that speak the OpenAI API (needs the extra serve)",
+    )
+    serve.add_argument("name", help="a model of params.yaml, or base")
+    serve.add_argument("--port", type=int, default=8000, help="(8000)")
+    serve.add_argument("--host", default="127.0.0.1", help="(127.0.0.1: this machine alone)")
+    serve.add_argument(
+        "--engine",
+        choices=("transformers", "vllm"),
+        default="transformers",
+        help="transformers: the merged export; vllm: the adapter on its base, on a GPU",
+    )
+
     recipe = add("recipe", "switch to another recipe, list them, begin one")
     actions = recipe.add_subparsers(dest="action", required=True, metavar="ACTION")
     actions.add_parser("list", help="list the recipes")
@@ -241,6 +270,18 @@ def command() -> None:
                 license=args.license,
             )
         )
+    elif args.command == "card":
+        from tools import card
+
+        card.main(args.name, args.out)
+    elif args.command == "ui":
+        from tools import chat
+
+        chat.main(args.port)
+    elif args.command == "serve":
+        from tools import serve
+
+        serve.main(args.name, args.host, args.port, args.engine)
     elif args.action == "list":
         from tools import recipe
 

@@ -3,7 +3,8 @@
 import re
 from typing import Any, NamedTuple
 
-from stages.report.markdown import CONTROLS, escape, fenced, table
+from stages.core.visible import CONTROLS
+from stages.report.markdown import escape, fenced, table
 
 # C1, marks that turn the direction of writing, halves of surrogate pairs: no picture of their own.
 UNSEEN = re.compile("[\x80-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")

@@ -1,7 +1,7 @@
 """Score one model's answers, and its variations.
 
 Reads:   data/answers/{<name>,base}.jsonl, data/variations/<name>.jsonl, data/test.jsonl, the
-         recipe's schema and verdicts
+         recipe's schema and verdicts, models/<name>/manifest.json
 Writes:  metrics/models/<name>.json, data/scores/<name>.jsonl, data/variation_scores/<name>.jsonl
 Network: none (an encoder given by hub id comes from the hub, when the cache lacks it)
 
@@ -32,6 +32,7 @@ PARAMS = (
 def main() -> None:
     """Read, match, score, write."""
     paths = "--answers", "--base", "--variations", "--test", "--schema", "--verdicts"
+    paths += ("--manifest",)
     outs = "--metrics", "--scores", "--variation-scores"
     args = entry.flags(__doc__, *paths, *outs, names=("--name",))
     params = load(PARAMS)

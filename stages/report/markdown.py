@@ -4,12 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-# What a terminal or a renderer would act on is shown as its picture (U+2400 and on).
-CONTROLS = {code: chr(0x2400 + code) for code in range(32) if chr(code) not in "\n\t"}
-CONTROLS |= {0x7F: "\u2421", 0x2028: "\u2424", 0x2029: "\u2424"}
-# The second set of controls, and what would turn the direction of all that follows: spelled out.
-OTHERS = (*range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
-CONTROLS |= {code: f"\\u{code:04x}" for code in OTHERS}
+from stages.core.visible import CONTROLS, visible
+
 SPECIAL = re.compile(r"([\\`*{}\[\]<>#|~&!]|(?<!\w)_|_(?!\w))")
 
 
@@ -46,5 +42,4 @@ def fenced(text: str) -> list[str]:
     """Return a text as a block whose fence is longer than any run of backticks inside."""
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
-    shown = text.replace("\r\n", "\n").translate(CONTROLS)
-    return [f"{fence}text", shown, fence, ""]
+    return [f"{fence}text", visible(text), fence, ""]

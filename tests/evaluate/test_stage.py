@@ -7,7 +7,7 @@ import pytest
 
 from stages.core.digest import digest
 from stages.core.errors import InputError
-from stages.core.jsonl import read_json, read_rows, write_rows
+from stages.core.jsonl import read_json, read_rows, write_json, write_rows
 from stages.core.params import load, read_yaml
 from stages.core.scores import KEYS
 
@@ -79,7 +79,8 @@ def stage(project, monkeypatch):
         write_rows(project / "verdicts.jsonl", verdicts)
         words = ["--name", "2b", "--answers", "answers.jsonl", "--test", "test.jsonl"]
         words += ["--base", "base.jsonl", "--variations", "variations.jsonl"]
-        words += ["--verdicts", "verdicts.jsonl"]
+        write_json(project / "manifest.json", {"name": "2b", "kind": "adapter", "chain": ["2b"]})
+        words += ["--verdicts", "verdicts.jsonl", "--manifest", "manifest.json"]
         words += ["--schema", schema, "--metrics", "metrics.json", "--scores", "scores.jsonl"]
         words += ["--variation-scores", "variation_scores.jsonl"]
         monkeypatch.setattr(sys, "argv", ["evaluate", *words])

@@ -53,6 +53,9 @@ def build(project, monkeypatch):
         write_rows(project / f"scores/{name}.jsonl", [])
         for stage in ("answer", "vary", "layers"):
             write_json(project / f"costs/{stage}.{name}.json", {"cpu_s": 2.5})
+        chain = ["base", "2b", "2c"][: ["base", "2b", "2c", "left over"].index(name) + 1]
+        manifest = {"name": name, "kind": "adapter", "chain": chain}
+        write_json(project / f"manifests/{name}/manifest.json", manifest)
         (project / "curves").mkdir(exist_ok=True)
         curve = "step,epoch,split,loss,token_accuracy\n25,0.5,train,1.5,\n25,0.5,val,1.25,0.7\n"
         (project / f"curves/{name}.csv").write_text(curve)
@@ -76,6 +79,7 @@ def build(project, monkeypatch):
     write_json(project / "diversity.json", {"n": 0})
     write_json(project / "sources.json", {})
     write_rows(project / "verdicts.jsonl", [])
+    write_rows(project / "rejects.jsonl", [])
 
     def run():
         words = []
@@ -87,6 +91,8 @@ def build(project, monkeypatch):
         words += ["--summary", "summary.json", "--report", "report.md", "--probes", "probes.md"]
         words += ["--origins", "sources.json", "--verdicts", "verdicts.jsonl"]
         words += ["--all-curves", "curves.csv", "--all-scores", "scores.csv"]
+        words += ["--rejects", "rejects.jsonl", "--manifests", "manifests", "--graph", "dvc.yaml"]
+        words += ["--page", "report.html"]
         monkeypatch.setattr(sys, "argv", ["report", *words])
         main()
         return project
@@ -203,6 +209,8 @@ def test_a_transcript_has_no_curve(build, project):
     write_json(project / "models/chat.json", {"own": {"n": 4, "rouge_l": 0.7}})
     write_rows(project / "answers/chat.jsonl", [])
     write_rows(project / "scores/chat.jsonl", [])
+    manifest = {"name": "chat", "kind": "transcript", "chain": ["chat"]}
+    write_json(project / "manifests/chat/manifest.json", manifest)
     for stage in ("answer", "vary", "layers"):
         write_json(project / f"costs/{stage}.chat.json", {})
     told = (build() / "report.md").read_text(encoding="utf-8")
