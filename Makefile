@@ -16,6 +16,8 @@ repro: .venv/ready  ## build what params.yaml says, and compare the models
 	$(BIN)/tunegraph check
 	$(BIN)/dvc repro
 	$(BIN)/tunegraph show
+	@echo
+	@echo 'report.html shows all of it; `make ui` lets you ask the models'
 
 test: .venv/ready  ## the fast tier
 	$(BIN)/python -m pytest
