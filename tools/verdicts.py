@@ -6,7 +6,7 @@
 
 With --blind the models' names stand nowhere in the file: a case's answers come in an order drawn
 for it, as A, B, ...; equal ones are one line. Whose they were is found by their text when the file
-is taken.
+is taken. Verdicts on two answers, from the chat window, stay as they are.
 """
 
 import csv
@@ -24,9 +24,11 @@ from stages.core.tables import read_table
 from stages.core.verdicts import (
     VALUES,
     Verdict,
+    alone,
     judged,
     key_of,
     merged,
+    read_all,
     read_verdicts,
     write_verdicts,
 )
@@ -206,7 +208,7 @@ def take(file: Path) -> None:
     Raises: InputError with every fault; then nothing is written.
     """
     path, answers = verdicts_file(), read_answers()
-    before = read_verdicts(path)
+    read_all(path)  # its faults first, before those of the file that was filled in
     found = list(taken(read_table(file), answers))
     if faults := [each for each in found if isinstance(each, Fault)]:
         raise InputError(*faults)
@@ -214,10 +216,12 @@ def take(file: Path) -> None:
     if not new:
         expected = f"`verdict` filled in: {', '.join(VALUES)}"
         raise ConfigError(Fault(str(file), "holds no verdict", expected))
+    with alone(path):
+        before = read_all(path)
+        write_verdicts(path, merged(before, new.values()))
     earlier = {key_of(each): each for each in before}
     changed = sum(key in earlier and earlier[key] != each for key, each in new.items())
     added = sum(key not in earlier for key in new)
-    write_verdicts(path, merged(before, new.values()))
     told = f"{path}: {added} added, {changed} changed, {len(new) - added - changed} as before"
     entry.say("verdicts", f"{told}; `dvc repro` counts them")
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from stages.check.meaning import Params, located, section, unknown
 from stages.core.errors import Fault
+from stages.core.keys import CHAT, UNASKED
 from stages.core.scores import KEYS
 
 # What py3langid tells apart: its labels, which take half a CPU-second to read from its model.
@@ -65,8 +66,11 @@ def check_scores(params: Params) -> Iterator[Fault]:
         where, metrics = f"evaluate.sections.{name}", entry.get("metrics", [])
         if name == ALL:
             yield Fault(where, "is what the mean over the sections is called", "another name")
+        if name == CHAT:
+            what = "is what the section of the chat window's verdicts is called"
+            yield Fault(where, what, "another name")
         for at, metric in enumerate(metrics):
-            found = unknown(f"{where}.metrics[{at}]", metric, KEYS.keys() - {"n"}, "metric")
+            found = unknown(f"{where}.metrics[{at}]", metric, KEYS.keys() - UNASKED, "metric")
             yield from found or _needs(params, where, entry, metric)
         primary = entry.get("primary")
         if primary is not None and metrics and primary not in metrics:

@@ -13,7 +13,8 @@ class Key:
     low, high:   the range, both ends included
     unit:        of the value
     over:        `row`: each row has a value, and a section's is their mean (weighted by `weight`
-                 where there is one); `section`: only the section as a whole has one
+                 where there is one); `section`: only the section as a whole has one; `pair`: two
+                 answers to one prompt have one, and the section CHAT their mean
     definition:  how it comes about
     source:      where the definition comes from
     package:     what computes it, beside this project
@@ -27,7 +28,7 @@ class Key:
     low: float
     high: float
     unit: str
-    over: Literal["row", "section"]
+    over: Literal["row", "section", "pair"]
     definition: str
     source: str
     package: str = ""
@@ -36,6 +37,11 @@ class Key:
     setting: str | None = None
     weight: str | None = None
 
+
+# The section of metrics/models that no section of `evaluate.sections` is: what was said of answers
+# in the chat window. It has keys that no other one asks for.
+CHAT = "chat"
+UNASKED = {"n", "preferred"}
 
 # What `Key.needs` may name, and what that means.
 NEEDS = {
@@ -69,7 +75,7 @@ KEYS: dict[str, Key] = {
     "n": Key(
         None, 0, inf, "rows", "section",
         "Rows of the section that the model answered. Where a key has a value for fewer of them, "
-        "`n_of` says for how many.",
+        "`n_of` says for how many. In `chat`: pairs of answers.",
         "",
     ),
     "rouge_1": Key(
@@ -243,6 +249,13 @@ KEYS: dict[str, Key] = {
         "whose present answer was judged; a verdict on another text than the model gives now is "
         "stale and does not count.",
         "", needs="verdict",
+    ),
+    "preferred": Key(
+        True, 0, 1, "share", "pair",
+        "How often a person preferred the model's answer in the chat window to that of the model "
+        "it stands on, as good as each other half a win. It stands in the section `chat` alone, "
+        "where such pairs are; they hold for exactly these models. No recipe asks for it.",
+        "",
     ),
     "diacritics": Key(
         True, 0, 1, "share", "row",

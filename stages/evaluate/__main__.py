@@ -11,14 +11,16 @@ With `evaluate.code.run: true` it runs what the model wrote, fenced in (sandbox.
 from collections import Counter
 
 from stages.core import entry
+from stages.core.digest import file_digest
 from stages.core.jsonl import read_json, read_rows, write_json, write_rows
 from stages.core.params import load
-from stages.core.verdicts import VALUES, judged, read_verdicts
+from stages.core.preferences import of_model
+from stages.core.verdicts import VALUES, judged, on_answers, on_pairs, read_all
 from stages.evaluate.families import score
 from stages.evaluate.imports import collect_rarely
 from stages.evaluate.matching import match, match_variations
 from stages.evaluate.scoring import check_sections
-from stages.evaluate.summary import summarise, to_scores, to_variation_scores
+from stages.evaluate.summary import chat, summarise, to_scores, to_variation_scores
 
 PARAMS = (
     "evaluate.sections",
@@ -43,22 +45,30 @@ def main() -> None:
     scoring = match(read_rows(args.answers), rows, args.answers, base)
     variations = match_variations(read_rows(args.variations), scoring, args.variations)
     scoring.sections = variations.sections = sections
-    by_hand = judged(read_verdicts(args.verdicts), args.name, scoring.answers.values())
+    verdicts = read_all(args.verdicts)
+    by_hand = judged(on_answers(verdicts), args.name, scoring.answers.values())
     scoring.judged = {row: VALUES[each["verdict"]] for row, each in by_hand.held.items()}
+    below = read_json(args.manifest).get("on")
+    asked = of_model(on_pairs(verdicts), args.name, file_digest(args.manifest))
     collect_rarely()
     both = scoring.with_more(variations)
     score(both, params, read_json(args.schema))
-    summary = summarise(scoring)
+    by_chat = chat(asked.held, below)
+    summary = summarise(scoring) | by_chat
     write_rows(args.scores, to_scores(scoring))
     write_rows(args.variation_scores, to_variation_scores(variations))
     write_json(args.metrics, summary)
-    message = f"{args.name}: {len(scoring.answers)} answers in {len(summary)} sections"
+    message = f"{args.name}: {len(scoring.answers)} answers in {len(sections)} sections"
     if variations.answers:
         message += f", {len(variations.answers)} variations"
     if bare := [name for name, figures in summary.items() if not figures["n"]]:
         message += f"; no rows in {', '.join(bare)}"
     if by_hand.held or by_hand.stale:
         message += f"; {len(by_hand.held)} judged by hand, {len(by_hand.stale)} verdicts stale"
+    if asked.held or asked.stale:
+        told = sum(figures["n"] for figures in by_chat.values())
+        message += f"; {len(asked.held)} pairs judged in the chat window, {told} of them with the "
+        message += f"model below, {len(asked.stale)} more stale"
     if both.verdicts:
         counts = Counter(both.verdicts.values())
         counted = (f"{n} {what}" for what, n in sorted(counts.items()))

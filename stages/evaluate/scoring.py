@@ -7,6 +7,7 @@ from math import isfinite
 from typing import Any
 
 from stages.core.errors import ConfigError, Fault, InputError
+from stages.core.keys import UNASKED
 from stages.core.records import Answer, Row
 from stages.core.scores import KEYS
 from stages.core.sections import holds
@@ -151,8 +152,8 @@ def _faults(
     taken: dict[tuple[str, str], str],
 ) -> Iterator[Fault]:
     meaning = KEYS.get(key)
-    if meaning is None or key == "n":
-        yield Fault(where, f"unknown metric {key!r}", ", ".join(sorted(KEYS.keys() - {"n"})))
+    if meaning is None or key in UNASKED:
+        yield Fault(where, f"unknown metric {key!r}", ", ".join(sorted(KEYS.keys() - UNASKED)))
         return
     said = section.get("language")
     if meaning.languages and said not in meaning.languages:

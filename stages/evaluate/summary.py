@@ -1,8 +1,11 @@
 """What a section is worth on the whole, and what of a row goes to its score at rest."""
 
+from collections.abc import Sequence
 from math import exp
 from typing import Any
 
+from stages.core.keys import CHAT
+from stages.core.preferences import Side
 from stages.core.records import Score, VariationScore
 from stages.core.scores import KEYS
 from stages.evaluate.scoring import Scoring
@@ -31,6 +34,22 @@ def summarise(scoring: Scoring) -> dict[str, dict[str, Any]]:
                 n_of |= {key: n} if n < len(answers) else {}
         summary[name] = figures | ({"n_of": n_of} if n_of else {})
     return summary
+
+
+def chat(pairs: Sequence[tuple[Side, Side]], on: str | None) -> dict[str, dict[str, Any]]:
+    """Return the section of what was said in the chat window; none without a pair that counts.
+
+    Only pairs with the model that this one stands on count: so the figure is what the step from the
+    one to the other was worth, whoever else was asked beside them, and means the same for every
+    adapter. A share over all opponents would rise with the number of weak ones among them. The base
+    stands on none and has no such section. Who was preferred to whom of all models, with intervals:
+    metrics/report.md.
+    pairs: that hold, the model's own side first; on: the name of the model that it stands on
+    """
+    values = [own.value for own, other in pairs if other.model == on]
+    if not values:
+        return {}
+    return {CHAT: {"n": len(values), "preferred": round(sum(values) / len(values), DIGITS)}}
 
 
 def _mean(scoring: Scoring, answers: list[str], key: str) -> tuple[float | None, int]:

@@ -2,7 +2,7 @@
 
 Reads:   metrics/{data,sources,splits,diversity,ablation,profile,layers,judge}.json,
          metrics/{models,comparison,curves,costs}/, data/{answers,scores}/, data/rejects.jsonl,
-         models/*/manifest.json, dvc.yaml, the recipe's noise and verdicts
+         metrics/layers.csv, models/*/manifest.json, dvc.yaml, the recipe's noise and verdicts
 Writes:  metrics/summary.json, metrics/report.md, metrics/probes.md, metrics/{curves,scores}.csv,
          report.html
 Network: none
@@ -20,6 +20,7 @@ from stages.report import (
     judge,
     layers,
     noise,
+    preferences,
     price,
     profile,
     sources,
@@ -45,6 +46,7 @@ PARAMS = (
     "evaluate.table",
     "evaluate.sections",
     "compare",
+    "compute",
 )
 
 
@@ -68,6 +70,7 @@ def markdown(build: Build) -> str:
     parts = [
         *sources.section(build.origins),
         *verdicts.section(build.verdicts, build.answers, adapters, recipe),
+        *preferences.section(build.preferences, build.names, recipe),
         *transcripts.section(build.answers),
         *price.section(build.prices, build.confidence),
         *ablation.section(build.ablation),
@@ -95,7 +98,7 @@ def main() -> None:
     """Read by the names of params.yaml, in its order; write."""
     paths = "--data", "--diversity", "--splits", "--models", "--comparison", "--curves", "--costs"
     paths += "--ablation", "--profile", "--layers", "--judge", "--noise", "--answers", "--scores"
-    paths += "--origins", "--verdicts", "--rejects", "--manifests", "--graph"
+    paths += "--origins", "--verdicts", "--rejects", "--manifests", "--graph", "--layer-lines"
     paths += "--summary", "--report", "--probes", "--all-curves", "--all-scores", "--page"
     args = entry.flags(__doc__, *paths)
     build = read(args, load(PARAMS))

@@ -2,23 +2,26 @@
 
 import csv
 from argparse import Namespace
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from stages.core.digest import file_digest
 from stages.core.errors import Fault, InputError
 from stages.core.jsonl import read_json, read_rows
 from stages.core.lineage import Manifest, read_manifest
 from stages.core.pairing import read_scores
 from stages.core.params import read_yaml
 from stages.core.records import Answer, Reject, Score
-from stages.core.verdicts import Verdict, read_verdicts
+from stages.core.verdicts import Verdict, on_answers, on_pairs, read_all
 from stages.report.overfitting import Rise, rises
+from stages.report.preferences import Preferences, gather
 from stages.report.scores_csv import lines
 from stages.report.summary import alarms, summarise
 from stages.report.transfer import backward_transfer
 
 COLUMNS = ("step", "split", "loss", "token_accuracy")
+OF_LAYERS = ("model", "against", "layer", "measure", "value", "low", "high", "n")
 
 
 @dataclass
@@ -37,12 +40,14 @@ class Build:
                  token_accuracy}, all texts
     answers, scores: by name; of scores: row id -> its score
     manifests:   of all models, by name
-    verdicts:    the recipe's, by hand
+    verdicts:    the recipe's, on answers, by hand
+    preferences: what came of the recipe's verdicts on pairs
     rejects:     the replies that made no row
     graph:       dvc.yaml
     figures:     the lines of metrics/scores.csv: every metric of every model with its interval
     summary:     what metrics/summary.json says
     rose:        validation losses that rose; transfers: `stages.report.transfer`
+    layer_lines: metrics/layers.csv, every measure of every layer, all texts; none where it is off
     """
 
     params: dict[str, Any]
@@ -73,6 +78,8 @@ class Build:
     summary: dict[str, Any]
     rose: list[Rise]
     transfers: dict[str, Any]
+    layer_lines: list[dict[str, str]] = field(default_factory=list)
+    preferences: Preferences = field(default_factory=lambda: Preferences([], [], []))
 
     @property
     def sections(self) -> dict[str, Any]:
@@ -85,21 +92,26 @@ class Build:
         return self.params["compare"]["confidence"]
 
 
-def read_curve(path: Path, model: str) -> list[dict[str, Any]]:
-    """Read one model's curve.
+def read_columns(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
+    """Read these columns of a CSV file.
 
     Raises: InputError when it is missing or lacks a column.
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = csv.DictReader(file)
-            lacking = sorted(set(COLUMNS) - set(rows.fieldnames or ()))
+            lacking = sorted(set(columns) - set(rows.fieldnames or ()))
             if lacking:
                 what = f"lacks the columns {', '.join(lacking)}"
-                raise InputError(Fault(str(path), what, ", ".join(COLUMNS), "dvc repro"))
-            return [{"model": model} | {key: row[key] for key in COLUMNS} for row in rows]
+                raise InputError(Fault(str(path), what, ", ".join(columns), "dvc repro"))
+            return [{key: row[key] for key in columns} for row in rows]
     except FileNotFoundError:
         raise InputError(Fault(str(path), "there is no such file", then="dvc repro")) from None
+
+
+def read_curve(path: Path, model: str) -> list[dict[str, Any]]:
+    """Read one model's curve; see `read_columns`."""
+    return [{"model": model, **row} for row in read_columns(path, COLUMNS)]
 
 
 def read(args: Namespace, params: dict[str, Any]) -> Build:
@@ -123,6 +135,9 @@ def read(args: Namespace, params: dict[str, Any]) -> Build:
     scores = {name: read_scores(args.scores / f"{name}.jsonl") for name in names}
     of_rows = {name: list(of_model.values()) for name, of_model in scores.items()}
     diversity = read_json(args.diversity)
+    verdicts = read_all(args.verdicts)
+    manifests = {name: read_manifest(args.manifests / name) for name in names}
+    digests = {name: file_digest(args.manifests / name / "manifest.json") for name in names}
     rose = rises(params["adapters"], curves, compare["overfit_alarm"])
     transfers = backward_transfer(stack, params["base"]["set"], sections, scores, compare)
     headline = params["evaluate"]["headline"]
@@ -147,12 +162,14 @@ def read(args: Namespace, params: dict[str, Any]) -> Build:
         curves=curves,
         answers={name: read_rows(args.answers / f"{name}.jsonl") for name in names},
         scores=scores,
-        manifests={name: read_manifest(args.manifests / name) for name in names},
-        verdicts=read_verdicts(args.verdicts),
+        manifests=manifests,
+        verdicts=on_answers(verdicts),
+        preferences=gather(on_pairs(verdicts), digests, compare),
         rejects=read_rows(args.rejects),
         graph=read_yaml(args.graph),
         figures=list(lines(models, of_rows, sections, compare)),
         summary=summarise(comparisons, headline, sections, transfers) | alarms(diversity, rose),
         rose=rose,
         transfers=transfers,
+        layer_lines=read_columns(args.layer_lines, OF_LAYERS),
     )

@@ -5,6 +5,7 @@ from typing import Any
 from stages.core.scores import arrow
 from stages.core.significance import shown
 from stages.report.data import clusters, costs_table, data_tables
+from stages.report.forgetting import losses
 from stages.report.markdown import counted, escape, number, table
 from stages.report.overfitting import Rise, overfitting, rise_lines
 from stages.report.transfer import transfer_lines
@@ -71,33 +72,17 @@ def _signed(found: dict[str, float], value: str, words: tuple[str, str], sure: b
 def forgetting_table(
     sections: dict[str, Any], comparisons: dict[str, Any], confidence: float
 ) -> list[str]:
-    """Return forgetting and recovery of each adapter: in all, then by section.
-
-    A section's forgetting is shown where the difference of its primary metric from the base is; the
-    one in all, a single test, where its interval does not hold 0.
-    """
+    """Return forgetting and recovery of each adapter: in all, then by section."""
     rows = []
-    for name, comparison in comparisons.items():
-        parts = {"all": comparison["all"]} if "all" in comparison else {}
-        of_sections = {part: comparison["sections"].get(part, {}) for part in sections}
-        parts |= {part: found for part, found in of_sections.items() if "forgetting" in found}
-        for part, found in parts.items():
-            lost, back = found["forgetting"], found.get("recovery")
-            if part == "all":
-                over = f"mean of {len(found['sections'])} sections"
-                sure = "low" in lost and not lost["low"] <= 0 <= lost["high"]
-                lost = {key: value for key, value in lost.items() if key not in ("p", "p_holm")}
-            else:
-                over = f"`{found['primary']}`"
-                against = found["keys"].get(found["primary"], {}).get("base", {})
-                lost = lost | {key: against[key] for key in ("p", "p_holm") if key in against}
-                sure = shown(lost, confidence)
-            recovery = ""
-            if back:
-                span = f" [{back['low']:.3f}, {back['high']:.3f}]" if "low" in back else ""
-                recovery = f"{back['value']:.3f}{span or ' (no interval)'}"
-            told = _signed(lost, "value", ("lost", "gained"), sure)
-            rows.append([escape(name), escape(part), over, counted(lost), told, recovery])
+    for of in losses(sections, comparisons, confidence):
+        over = f"`{of.of}`" if isinstance(of.of, str) else f"mean of {len(of.of)} sections"
+        recovery = ""
+        if back := of.back:
+            span = f" [{back['low']:.3f}, {back['high']:.3f}]" if "low" in back else ""
+            recovery = f"{back['value']:.3f}{span or ' (no interval)'}"
+        told = _signed(of.lost, "value", ("lost", "gained"), of.says != "not shown")
+        where = escape(of.model), escape(of.section)
+        rows.append([*where, over, counted(of.lost), told, recovery])
     head = ["model", "section", "of", "n", "forgetting [interval]", "recovery [interval]"]
     return table(head, rows, left=3)
 

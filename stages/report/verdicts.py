@@ -47,24 +47,58 @@ def cases_of(of_models: dict[str, Judged], answers: dict[str, list[Answer]]) -> 
     return list(found.values())
 
 
-def counts(of_models: dict[str, Judged]) -> list[str]:
-    """Return the table of how many are right, partly right and wrong, a row a model."""
-    rows = []
+class Count(NamedTuple):
+    """How one model's answers were judged.
+
+    counts: of each of VALUES, in its order; judged: their mean, 0 to 1, or None without any
+    stale:  verdicts that count for nothing
+    """
+
+    model: str
+    counts: list[int]
+    judged: float | None
+    stale: int
+
+
+def counted(of_models: dict[str, Judged]) -> list[Count]:
+    """Return how many are right, partly right and wrong, of each model with verdicts."""
+    told = []
     for model, of_model in of_models.items():
-        words = Counter(each["verdict"] for each in of_model.held.values())
-        total = sum(VALUES[word] * n for word, n in words.items())
-        figures = [*(words[word] for word in VALUES), total / words.total() if words else None]
-        rows.append([escape(model), *map(number, figures), number(len(of_model.stale))])
+        if of_model.held or of_model.stale:
+            words = Counter(each["verdict"] for each in of_model.held.values())
+            total = sum(VALUES[word] * n for word, n in words.items())
+            mean = total / words.total() if words else None
+            told.append(Count(model, [words[word] for word in VALUES], mean, len(of_model.stale)))
+    return told
+
+
+def counts(told: list[Count]) -> list[str]:
+    """Return the table of how many are right, partly right and wrong, a row a model."""
+    rows = [
+        [escape(each.model), *map(number, [*each.counts, each.judged, each.stale])]
+        for each in told
+    ]  # fmt: skip
     return table(["model", *VALUES, "`judged` ↑", "stale"], rows)
 
 
-def changes(of_models: dict[str, Judged], below: dict[str, str]) -> list[str]:
-    """Return the table of each adapter against the model below it, over cases judged of both.
+class Step(NamedTuple):
+    """An adapter against the model below it, over the cases that were judged of both."""
 
-    below: adapter's name -> the name of what it stands on
+    on: str
+    model: str
+    cases: int
+    better: int
+    same: int
+    worse: int
+
+
+def steps(of_models: dict[str, Judged], adapters: dict[str, Any]) -> list[Step]:
+    """Return each adapter's step from the model below it; none without cases judged of both.
+
+    adapters: the section of params.yaml
     """
-    rows = []
-    for model, on in below.items():
+    told = []
+    for model, on in ((each["name"], each["on"]) for each in adapters.values()):
         if model not in of_models or on not in of_models:
             continue
         after, before = of_models[model].held, of_models[on].held
@@ -75,8 +109,17 @@ def changes(of_models: dict[str, Judged], below: dict[str, str]) -> list[str]:
         if pairs:
             better = sum(later > earlier for earlier, later in pairs)
             worse = sum(later < earlier for earlier, later in pairs)
-            figures = len(pairs), better, len(pairs) - better - worse, worse
-            rows.append([f"{escape(on)} → {escape(model)}", *map(number, figures)])
+            same = len(pairs) - better - worse
+            told.append(Step(on, model, len(pairs), better, same, worse))
+    return told
+
+
+def changes(told: list[Step]) -> list[str]:
+    """Return the table of the steps."""
+    rows = [
+        [f"{escape(each.on)} → {escape(each.model)}", *map(number, each[2:])]
+        for each in told
+    ]  # fmt: skip
     head = ["before → after", "cases", "better", "same", "worse"]
     return table(head, rows) if rows else []
 
@@ -115,15 +158,20 @@ def told(case: Case, models: list[str]) -> list[str]:
     return lines
 
 
-def stale_table(
+def stale(
     verdicts: list[Verdict], of_models: dict[str, Judged], answers: dict[str, list[Answer]]
-) -> list[str]:
-    """Return the verdicts that count for nothing, and why; none: no lines."""
+) -> list[tuple[Verdict, str]]:
+    """Return the verdicts that count for nothing, and why."""
     found = [(each, "no such model") for each in verdicts if each["model"] not in answers]
     for model, of_model in of_models.items():
         rows = {answer["row"] for answer in answers[model]}
         for each in of_model.stale:
             found.append((each, "another answer" if each["row"] in rows else "no such row"))
+    return found
+
+
+def stale_table(found: list[tuple[Verdict, str]]) -> list[str]:
+    """Return the table of what counts for nothing; none: no lines."""
     if not found:
         return []
     rows = [
@@ -156,9 +204,8 @@ def section(
     models = [model for model in answers if of_models[model].held]
     lines = ["## Judged by hand", "", *HOW_TO_READ.format(recipe=escape(recipe)).split("\n")]
     if cases:
-        below = {each["name"]: each["on"] for each in adapters.values()}
-        having = {model: of for model, of in of_models.items() if of.held or of.stale}
-        lines += counts(having) + changes(of_models, below) + overview(cases, models)
+        lines += counts(counted(of_models)) + changes(steps(of_models, adapters))
+        lines += overview(cases, models)
         for case in cases:
             lines += told(case, models)
-    return lines + stale_table(verdicts, of_models, answers)
+    return lines + stale_table(stale(verdicts, of_models, answers))

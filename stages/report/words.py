@@ -22,6 +22,34 @@ class Change(NamedTuple):
     found: Mapping[str, float]
 
 
+class Item(NamedTuple):
+    """A figure in plain text: of what (`code passes`), and how much (`+0.9 [...], n = 80`)."""
+
+    what: str
+    said: str
+
+    def __str__(self) -> str:
+        """Spell both."""
+        return f"{self.what} {self.said}"
+
+
+class Told(NamedTuple):
+    """What is said of a pair of models, or of what one of them won back, all of one verdict.
+
+    pair:    `2b against base`, or `2c, the share of what 2b had lost`; verdict: one of VERDICTS, or
+             `won back`; items: a section's figures each
+    """
+
+    pair: str
+    verdict: str
+    items: list[Item]
+
+
+def verdict(found: Mapping[str, float], confidence: float) -> str:
+    """Return which of VERDICTS a difference is: delta (positive when better), low, high, p."""
+    return VERDICTS[found["delta"] < 0] if shown(found, confidence) else VERDICTS[2]
+
+
 def sides(comparison: Mapping[str, Any]) -> list[str]:
     """Return what an adapter is set against: the model it stands on, and the base where another."""
     return ["on"] if comparison["on"] == comparison["base"] else ["on", "base"]
@@ -40,28 +68,26 @@ def changes(
         found = comparison["sections"].get(name, {}).get("keys", {}).get(key, {}).get(side)
         if found is None:
             continue
-        verdict = VERDICTS[2]
-        if shown(found, confidence):
-            verdict = VERDICTS[found["delta"] < 0]
-        told.append(Change(name, key, verdict, found))
+        told.append(Change(name, key, verdict(found, confidence), found))
     return sorted(told, key=lambda change: VERDICTS.index(change.verdict))
 
 
-def spell(change: Change) -> str:
-    """Spell a change in plain text: `code passes -0.888 [-0.95, -0.78], n = 80`."""
+def spell(change: Change) -> Item:
+    """Spell a change: `code passes`, `-0.888 [-0.950, -0.780], n = 80`."""
     found = change.found
     span = f" [{found['low']:+.3f}, {found['high']:+.3f}]" if "low" in found else ""
-    return f"{change.section} {change.key} {found['delta']:+.3f}{span}, n = {counted(found)}"
+    said = f"{found['delta']:+.3f}{span}, n = {counted(found)}"
+    return Item(f"{change.section} {change.key}", said)
 
 
 def won_back(
     sections: Mapping[str, Any], comparison: Mapping[str, Any], confidence: float
-) -> dict[str, list[str]]:
-    """Return what a model recovered of what the model below it had lost: verdict -> in plain text.
+) -> dict[str, list[Item]]:
+    """Return what a model recovered of what the model below it had lost, by verdict.
 
     Shown where the interval is above 0, and in a section the primary metric is shown to be better.
     """
-    told: dict[str, list[str]] = {"won back": [], VERDICTS[2]: []}
+    told: dict[str, list[Item]] = {"won back": [], VERDICTS[2]: []}
     found = [("all", comparison.get("all", {}))]
     found += [(name, comparison["sections"].get(name, {})) for name in sections]
     for name, of in found:
@@ -73,33 +99,43 @@ def won_back(
             sure = sure and delta.get("delta", 0) > 0 and shown(delta, confidence)
         span = f" [{back['low']:.3f}, {back['high']:.3f}]" if "low" in back else ""
         told["won back" if sure else VERDICTS[2]].append(
-            f"{name} {back['value']:.3f}{span}, n = {counted(back)}"
+            Item(name, f"{back['value']:.3f}{span}, n = {counted(back)}")
         )
     return {verdict: lines for verdict, lines in told.items() if lines}
+
+
+def tell(
+    sections: Mapping[str, Any], comparisons: Mapping[str, Mapping[str, Any]], confidence: float
+) -> list[Told]:
+    """Return what is to be said of each pair of models, by VERDICTS, and of what came back."""
+    told = []
+    for name, comparison in comparisons.items():
+        for side in sides(comparison):
+            found = changes(sections, comparison, side, confidence)
+            for of in VERDICTS:
+                if items := [spell(change) for change in found if change.verdict == of]:
+                    told.append(Told(f"{name} against {comparison[side]}", of, items))
+        lost = f"{name}, the share of what {comparison['on']} had lost"
+        back = won_back(sections, comparison, confidence)
+        told += [Told(lost, of, items) for of, items in back.items()]
+    return told
+
+
+def about(confidence: float) -> str:
+    """Return how what is told is to be read, in plain text."""
+    return (
+        "By the primary metric of each section; better and worse where the interval "
+        f"({100 * confidence:g} %) holds no 0 and p, corrected for their number, is small. "
+        "Not shown is not the same as equal."
+    )
 
 
 def in_words(
     sections: Mapping[str, Any], comparisons: Mapping[str, Mapping[str, Any]], confidence: float
 ) -> list[str]:
     """Return the part of metrics/report.md: a line for each pair of models and verdict."""
-    lines = []
-    for name, comparison in comparisons.items():
-        for side in sides(comparison):
-            told = changes(sections, comparison, side, confidence)
-            for verdict in VERDICTS:
-                of_it = [escape(spell(change)) for change in told if change.verdict == verdict]
-                if of_it:
-                    pair = f"{escape(name)} against {escape(comparison[side])}"
-                    lines.append(f"- {pair}, **{verdict}**: {'; '.join(of_it)}")
-        for verdict, back in won_back(sections, comparison, confidence).items():
-            lost = f"{escape(name)}, the share of what {escape(comparison['on'])} had lost"
-            lines.append(f"- {lost}, **{verdict}**: {'; '.join(map(escape, back))}")
-    if not lines:
-        return []
-    level = f"{100 * confidence:g}"
-    about = (
-        f"By the primary metric of each section; better and worse where the interval ({level} %) "
-        "holds no 0 and p, corrected for their number, is small. Not shown is not the same "
-        "as equal."
-    )
-    return ["## In words", "", about, "", *lines, ""]
+    lines = [
+        f"- {escape(told.pair)}, **{told.verdict}**: {'; '.join(map(escape, told.items))}"
+        for told in tell(sections, comparisons, confidence)
+    ]
+    return ["## In words", "", about(confidence), "", *lines, ""] if lines else []

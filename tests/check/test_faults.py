@@ -341,6 +341,14 @@ EDITS = {
         "    all: {set: original",
         [r"evaluate.sections.all: is what the mean over the sections is called"],
     ),
+    "a section that is called as the chat window's verdicts": (
+        "    poem: {set: original, skill: poem, primary: exact, metrics: [exact]",
+        "    chat: {set: original, skill: poem, primary: exact, metrics: [exact, preferred]",
+        [
+            r"evaluate.sections.chat: is what the section of the chat window's verdicts is called",
+            r"evaluate.sections.chat.metrics\[1\]: there is no metric 'preferred'",
+        ],
+    ),
     "a recipe's file that is missing": (
         "schema: schema.json",
         "schema: scheme.json",
@@ -383,7 +391,7 @@ def test_a_fault_of_params_yaml_is_told_and_no_other(project: Path, name: str):
 
 
 def test_there_is_a_test_for_each_fault_that_the_checks_know():
-    assert len(EDITS) == 58
+    assert len(EDITS) == 59
 
 
 TEACHER = "  - {{name: {name}, weight: 1.0, model: m, base_url: {base_url}{more}}}\n"

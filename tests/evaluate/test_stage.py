@@ -5,9 +5,10 @@ import sys
 
 import pytest
 
-from stages.core.digest import digest
+from stages.core.digest import digest, file_digest
 from stages.core.errors import InputError
 from stages.core.jsonl import read_json, read_rows, write_json, write_rows
+from stages.core.keys import UNASKED
 from stages.core.params import load, read_yaml
 from stages.core.scores import KEYS
 
@@ -47,6 +48,9 @@ def rows():
     yield made("probes", "probe", "What now?", "Nothing much")
 
 
+MANIFEST = {"name": "2b", "kind": "adapter", "on": "base", "chain": ["base", "2b"]}
+
+
 def answers(test, model="2b", **instead):
     """Answer with the reference, or with `instead` by skill."""
     for row in test:
@@ -79,7 +83,7 @@ def stage(project, monkeypatch):
         write_rows(project / "verdicts.jsonl", verdicts)
         words = ["--name", "2b", "--answers", "answers.jsonl", "--test", "test.jsonl"]
         words += ["--base", "base.jsonl", "--variations", "variations.jsonl"]
-        write_json(project / "manifest.json", {"name": "2b", "kind": "adapter", "chain": ["2b"]})
+        write_json(project / "manifest.json", MANIFEST)
         words += ["--verdicts", "verdicts.jsonl", "--manifest", "manifest.json"]
         words += ["--schema", schema, "--metrics", "metrics.json", "--scores", "scores.jsonl"]
         words += ["--variation-scores", "variation_scores.jsonl"]
@@ -193,6 +197,56 @@ def test_what_a_person_said_counts_for_exactly_the_text_that_was_judged(stage, p
     assert "judged by hand" not in capsys.readouterr().out
 
 
+def pair(model, other, said, at, digest):
+    sides = {model: f"of {model}", other: f"of {other}", "2b": digest}
+    return {
+        "kind": "pair", "prompt": f"What is {at}?", "model": model, "answer": "so", "other": other,
+        "other_answer": "or so", "digest": sides[model], "other_digest": sides[other],
+        "verdict": said,
+    }  # fmt: skip
+
+
+def test_what_was_preferred_counts_against_the_model_below_and_for_exactly_this_model(
+    stage, project, capsys
+):
+    test = list(rows())
+    given = list(answers(test))
+    before, _ = stage(test, given)
+    assert "chat" not in before
+    assert "judged in the chat window" not in capsys.readouterr().out
+    mine = file_digest(project / "manifest.json")
+    verdicts = [
+        pair("2b", "base", "better", 1, mine),
+        pair("base", "2b", "worse", 2, mine),  # the same from the other side
+        pair("2b", "base", "same", 3, mine),
+        pair("base", "2b", "better", 4, mine),
+        pair("2c", "2b", "worse", 5, mine),  # not with the model below
+        pair("exports/2b", "2b", "worse", 6, mine),
+        pair("2b", "base", "better", 7, "of another training"),
+        pair("2c", "base", "better", 8, mine),
+        verdict_on(given[0], "right"),
+    ]
+    metrics, scores = stage(test, given, verdicts=verdicts)
+    assert metrics.pop("chat") == {"n": 4, "preferred": 0.625}
+    assert metrics == before
+    assert not [score for score in scores if "preferred" in score["values"]]
+    told = capsys.readouterr().out
+    sections = load(("evaluate.sections",))["evaluate"]["sections"]
+    assert f" answers in {len(sections)} sections" in told
+    assert "; 1 judged by hand, 0 verdicts stale" in told
+    assert "; 6 pairs judged in the chat window, 4 of them with the model below, 1 more s" in told
+
+
+def test_the_base_stands_on_nothing_and_has_no_such_section(stage, project, monkeypatch):
+    monkeypatch.setitem(MANIFEST, "on", None)
+    test = list(rows())
+    given = list(answers(test))
+    stage(test, given)
+    mine = file_digest(project / "manifest.json")
+    metrics, _ = stage(test, given, verdicts=[pair("2b", "2c", "better", 1, mine)])
+    assert "chat" not in metrics
+
+
 EVERY = """\
   sections:
     own: {set: own, language: json, primary: exact, answers_in: en, metrics: [ROW, SECTION,
@@ -209,7 +263,7 @@ def with_every_key(project):
     begins, ends = text.index("  sections:"), text.index("\ncompare:")
     begins, ends = text[:begins], text[ends + len("\ncompare:") :]
     fitted = [key for key, of in KEYS.items() if not of.languages and not of.setting]
-    fitted = [key for key in fitted if key not in ("n", "content_recall")]
+    fitted = [key for key in fitted if key not in UNASKED | {"content_recall"}]
     of_rows = ", ".join(key for key in fitted if KEYS[key].over == "row")
     of_section = ", ".join(key for key in fitted if KEYS[key].over == "section")
     middle = EVERY.replace("ROW", of_rows).replace("SECTION", of_section)
@@ -231,7 +285,7 @@ def test_every_key_that_there_is_and_the_variations(stage, project):
     base = [answer | {"model": "base", "text": "{}"} for answer in given[1:]]
     metrics, scores = stage(test, given, varied, base, [verdict_on(own[2], "partly")])
     found = {key for figures in metrics.values() for key in figures}
-    assert found == set(KEYS) | {"n_of"}
+    assert found == set(KEYS) - {"preferred"} | {"n_of"}
     for figures in metrics.values():
         for key in figures.keys() - {"n_of"}:
             assert KEYS[key].low <= figures[key] <= KEYS[key].high, key

@@ -80,6 +80,7 @@ def build(project, monkeypatch):
     write_json(project / "sources.json", {})
     write_rows(project / "verdicts.jsonl", [])
     write_rows(project / "rejects.jsonl", [])
+    (project / "layers.csv").write_text("model,against,layer,measure,value,low,high,n\n")
 
     def run():
         words = []
@@ -92,7 +93,7 @@ def build(project, monkeypatch):
         words += ["--origins", "sources.json", "--verdicts", "verdicts.jsonl"]
         words += ["--all-curves", "curves.csv", "--all-scores", "scores.csv"]
         words += ["--rejects", "rejects.jsonl", "--manifests", "manifests", "--graph", "dvc.yaml"]
-        words += ["--page", "report.html"]
+        words += ["--page", "report.html", "--layer-lines", "layers.csv"]
         monkeypatch.setattr(sys, "argv", ["report", *words])
         main()
         return project

@@ -99,6 +99,20 @@ def test_earlier_verdicts_stay_and_a_changed_one_is_replaced(project, capsys):
     assert [(each["row"], each["verdict"]) for each in kept] == [("r0", "wrong"), ("r1", "right")]
 
 
+def test_verdicts_on_pairs_stay_when_a_file_is_taken(project):
+    pair = {"kind": "pair", "prompt": "?", "model": "2c", "answer": "a", "digest": "1",
+            "other": "2b", "other_answer": "b", "other_digest": "2", "verdict": "same",
+            "note": ""}  # fmt: skip
+    kept = project / "recipes/mine/verdicts.jsonl"
+    write_rows(kept, [pair])
+    path = project / "cases.csv"
+    verdicts.main(path, None, blind=False, back=False)
+    filled_in(path, {("2c", "r0"): ("right", "")})
+    verdicts.main(path, None, blind=False, back=True)
+    assert [each.get("model") for each in read_rows(kept)] == ["2c", "2c"]
+    assert read_rows(kept)[0] == pair
+
+
 def test_blind_cases_name_no_model_and_come_back_to_all_who_answered_so(project):
     path = project / "blind.csv"
     verdicts.main(path, None, blind=True, back=False)

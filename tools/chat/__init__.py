@@ -1,12 +1,51 @@
 """`tunegraph ui`: a chat window with every model of params.yaml and every exported one.
 
-page ── engine ── one base in memory, adapters switched
-  ├──── validated   the record in an answer: as the schema wants it, or its fault
-  ├──── speech      a recording to text (Whisper)
-  └──── kept        verdicts, to the recipe's verdicts.jsonl
+page ── window ── engine ── one base in memory, adapters switched
+  │       ├── talk        one chat: questions, answers, the order of the columns
+  │       ├── rows        examples, references, which row a question is
+  │       ├── shown       what models wrote as HTML: escaped
+  │       ├── validated   the record in an answer: as the schema wants it, or its fault
+  │       └── kept        verdicts, to the recipe's verdicts.jsonl
+  ├── speech              a recording to text (Whisper)
+  └── guard               this machine's own page alone, and nothing from elsewhere
 """
+
+from pathlib import Path
 
 
 def main(port: int | None) -> None:
-    """Open the window, and say where."""
-    raise NotImplementedError(port)
+    """Open the window, say where, and wait until it is interrupted.
+
+    Raises: ConfigError where Gradio is not installed, nothing is built yet, or the port is taken.
+    """
+    from importlib.util import find_spec
+
+    from stages.core import entry
+    from stages.core.errors import ConfigError, Fault
+    from stages.core.params import PATH, load, read_yaml
+
+    load(("recipe", "models", "transcripts", "adapters", "compute", "answer.max_new_tokens"))
+    if find_spec("gradio") is None:
+        then = "pip install -e '.[ui]'"
+        raise ConfigError(Fault("gradio", "is not installed: the window needs it", then=then))
+    from tools.chat.models import models
+
+    params = read_yaml(PATH)
+    found, lacking = models(params)
+    if not found:
+        faults = [Fault("models/", line, then="dvc repro") for line in lacking]
+        raise ConfigError(*faults or [Fault("models/", "there is none", then="dvc repro")])
+    from tools.chat.engine import Engine
+    from tools.chat.page import build, opened, until_interrupted
+
+    engine = Engine(Path("models/base"), found, params["compute"])
+    blocks = None
+    try:
+        blocks = build(engine, found, lacking, params)
+        url = opened(blocks, port)
+        entry.say("ui", f"{url} ({len(found)} models; Ctrl-C ends it)")
+        until_interrupted()
+    finally:
+        if blocks is not None:
+            blocks.close(verbose=False)
+        engine.close()

@@ -4,6 +4,8 @@ A part is a module with TITLE and `part(build) -> Markup`, empty where the build
 template lies beside it. What a model or a teacher wrote goes through a template, which escapes it.
 """
 
+from markupsafe import Markup
+
 from stages.report.build import Build
 from stages.report.page import (
     by_hand,
@@ -23,11 +25,20 @@ from stages.report.page import (
     story,
 )
 from stages.report.page.frame import HERE, render
+from stages.report.transfer import chain
 
 PARTS = (
     overview, comparison, forgetting, skills, samples, by_hand, story, rejects, curves, layers,
     costs, more, graph, lineage, environment,
 )  # fmt: skip
+STYLES = "style", "pictures"
+
+
+def chains(build: Build) -> list[list[str]]:
+    """Return the ways from the base to each adapter that nothing is trained on top of."""
+    stack = {adapter["name"]: adapter for adapter in build.params["adapters"].values()}
+    below = {adapter["on"] for adapter in stack.values()}
+    return [chain(name, stack) for name in stack if name not in below] or [["base"]]
 
 
 def page(build: Build) -> str:
@@ -36,5 +47,12 @@ def page(build: Build) -> str:
     parts = [
         (module.__name__.rpartition(".")[2], module.TITLE, body) for module, body in found if body
     ]
-    style = (HERE / "style.css").read_text(encoding="utf-8")
-    return render("frame.html", build=build, parts=parts, style=style)
+    styles = [(HERE / f"{name}.css").read_text(encoding="utf-8") for name in STYLES]
+    return render(
+        "frame.html",
+        build=build,
+        chains=chains(build),
+        pasted=[name for name in build.names if name not in build.trained],
+        parts=parts,
+        style=Markup("\n".join(styles)),  # noqa: S704
+    )

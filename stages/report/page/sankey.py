@@ -1,0 +1,168 @@
+"""A flow from top to bottom: the width of each band is a count, all to one scale.
+
+Vertical, because it is read on a phone, too: each level is a row of nodes with their labels below.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from stages.report.page.axes import cut, place, spread, wide
+
+WIDTH, MARGIN = 310, 2
+LEVEL, TOP, BAR = 78, 8, 9  # from level to level, above the first one, of a node
+BETWEEN = 11  # nodes of one level
+LEAST = 1.0  # so wide is what counts at least one
+SMALL = 12  # of the texts
+
+
+@dataclass
+class Node:
+    """Rows, or replies, that something became of.
+
+    kind: "" for what goes on, `out` for what ends here, or `train`, `val`, `test`
+    """
+
+    key: str
+    label: str
+    count: int
+    level: int
+    kind: str = ""
+    note: str = ""
+
+
+@dataclass
+class Flow:
+    """Nodes and what flows between them: (from, to, count), by key, from a level to the next."""
+
+    nodes: list[Node] = field(default_factory=list)
+    links: list[tuple[str, str, int]] = field(default_factory=list)
+
+    def node(self, key: str, label: str, count: int, level: int, **more: str) -> None:
+        """Add a node that counts anything."""
+        if count > 0:
+            self.nodes.append(Node(key, label, count, level, **more))
+
+    def link(self, source: str, target: str, count: int) -> None:
+        """Add a band that counts anything."""
+        if count > 0:
+            self.links.append((source, target, count))
+
+
+def odd(flow: Flow) -> list[str]:
+    """Return the nodes whose bands do not add up to them, in words; none where all is well."""
+    told = []
+    for node in flow.nodes:
+        into = sum(count for _, target, count in flow.links if target == node.key)
+        out = sum(count for source, _, count in flow.links if source == node.key)
+        for way, total in (("come in", into), ("go on", out)):
+            if total and total != node.count:
+                told.append(f"{node.label}: {node.count:,} are counted, {total:,} {way}")
+    return told
+
+
+def levels(flow: Flow) -> list[list[Node]]:
+    """Return the nodes of each level that has some, in the order in which they were added."""
+    there = sorted({node.level for node in flow.nodes})
+    return [[node for node in flow.nodes if node.level == level] for level in there]
+
+
+def scale(rows: list[list[Node]]) -> float:
+    """Return the units for one count, so that the widest level fits."""
+    return min(
+        (WIDTH - 2 * MARGIN - BETWEEN * (len(row) - 1) - LEAST * len(row))
+        / max(1, sum(node.count for node in row))
+        for row in rows
+    )
+
+
+def drawn(flow: Flow) -> dict[str, Any]:
+    """Return what the macro `flow` of svg.html draws."""
+    rows = levels(flow)
+    unit = scale(rows)
+    at: dict[str, dict[str, Any]] = {}
+    for number, row in enumerate(rows):
+        y = TOP + number * LEVEL
+        lengths = [max(LEAST, node.count * unit) for node in row]
+        x = (WIDTH - sum(lengths) - BETWEEN * (len(row) - 1)) / 2
+        for node, length in zip(row, lengths, strict=True):
+            at[node.key] = {"x": x, "y": y, "length": length, "in": 0.0, "out": 0.0, "node": node}
+            x += length + BETWEEN
+        _label(row, at)
+    links = [_band(*link, at, unit) for link in _in_order(flow, at)]
+    return {
+        "width": WIDTH,
+        "height": TOP + (len(rows) - 1) * LEVEL + BAR + 34,
+        "bar": BAR,
+        "links": links,
+        "nodes": [
+            {
+                "x": place(each["x"]), "y": place(each["y"]), "length": place(each["length"]),
+                "count": f"{each['node'].count:,}", "label": each["label"],
+                "title": each["node"].label, "note": each["node"].note, "kind": each["node"].kind,
+                "text_x": place(each["text_x"]), "text_y": place(each["y"] + BAR + 13),
+                "middle": place(each["x"] + each["length"] / 2),
+            }
+            for each in at.values()
+        ],
+    }  # fmt: skip
+
+
+def _label(row: list[Node], at: dict[str, dict[str, Any]]) -> None:
+    """Put the labels of a level below its nodes, none upon another."""
+    room = (WIDTH - 2) / len(row) - 6
+    longest = [wide(f"{node.count:,}", SMALL) * 1.1 for node in row]
+    needed = [
+        max(wide(node.label, SMALL), length) for node, length in zip(row, longest, strict=True)
+    ]
+    if sum(needed) + 6 * len(row) > WIDTH:  # each its share of the width
+        needed = [
+            min(each, max(room, length)) for each, length in zip(needed, longest, strict=True)
+        ]
+    middles = [at[node.key]["x"] + at[node.key]["length"] / 2 for node in row]
+    gaps = [0.0] + [(one + other) / 2 + 6 for one, other in zip(needed, needed[1:], strict=False)]
+    ends = needed[0] / 2 + 1, WIDTH - needed[-1] / 2 - 1
+    found = spread(middles, gaps, *ends)
+    for node, x, width in zip(row, found, needed, strict=True):
+        at[node.key] |= {"text_x": x, "label": cut(node.label, width + 0.5, SMALL)}
+
+
+def _in_order(flow: Flow, at: dict[str, dict[str, Any]]) -> list[tuple[str, str, int]]:
+    """Return the bands so that none of one node crosses another of it."""
+    return sorted(flow.links, key=lambda link: (at[link[0]]["x"], at[link[1]]["x"]))
+
+
+def _band(
+    source: str, target: str, count: int, at: dict[str, dict[str, Any]], unit: float
+) -> dict[str, Any]:
+    """Return a band's path, from below one node to above another, and move on along both."""
+    one, other = at[source], at[target]
+    width = max(LEAST, count * unit)
+    left, to = one["x"] + one["out"], other["x"] + other["in"]
+    one["out"], other["in"] = one["out"] + width, other["in"] + width
+    top, bottom = one["y"] + BAR, other["y"]
+    half = (top + bottom) / 2
+    a, b, c, d = (place(each) for each in (left, to, to + width, left + width))
+    top, half, bottom = place(top), place(half), place(bottom)
+    path = f"M{a},{top}C{a},{half} {b},{half} {b},{bottom}H{c}C{c},{half} {d},{half} {d},{top}Z"
+    says = f"{one['node'].label} → {other['node'].label}: {count:,}"
+    return {"path": path, "says": says, "kind": other["node"].kind, "width": width}
+
+
+def table(flow: Flow) -> list[list[str]]:
+    """Return the table's rows: from, to, how many."""
+    names = {node.key: node.label for node in flow.nodes}
+    return [[names[source], names[target], f"{count:,}"] for source, target, count in flow.links]
+
+
+def told(flow: Flow) -> str:
+    """Say a flow in words, level by level."""
+    rows = levels(flow)
+    said = (", ".join(f"{node.count:,} {node.label}" for node in row) for row in rows)
+    return "; then ".join(said) + "."
+
+
+def finite(value: Any) -> int:
+    """Read a count of a JSON file; 0 for what is none."""
+    number = value if isinstance(value, int | float) and math.isfinite(value) else 0
+    return max(0, int(number))
