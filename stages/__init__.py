@@ -20,10 +20,11 @@ Stages import `stages.core`, never one another; `stages.core` imports no stage.
 import sys
 from importlib.util import find_spec
 
-# The commonest mistake: `dvc` was found, `python` is another one. Told here, before the first
+# The commonest mistake: `dvc` was found, `python` is another one. Told where a stage runs (argv is
+# "-m" until Python has found the module; tools that need less may have less), before the first
 # import of something that this Python lacks ends in a traceback. (The package's own metadata says
 # nothing: an editable installation leaves it in the working directory, where each Python finds it.)
-if not all(map(find_spec, ("jinja2", "jsonschema", "torch"))):
+if sys.argv[:1] == ["-m"] and not all(map(find_spec, ("jinja2", "jsonschema", "torch"))):
     sys.exit(
         f"error: TuneGraph is not installed in the Python that runs this stage ({sys.executable})\n"
         "  to do: activate .venv with `. .venv/bin/activate` (or your conda environment), "

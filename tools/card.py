@@ -1,128 +1,32 @@
-"""Write the model card of an export: every figure comes from metrics/, dvc.lock and the manifests.
+"""Write the card of a model: every figure comes from metrics/, params.yaml, dvc.lock, manifests.
+
+    tunegraph card 2c              what `tunegraph export 2c` writes as README.md
+    tunegraph card own             of a set; `sets.own` where a model has the same name
 
 Source: https://huggingface.co/docs/hub/model-cards
 """
 
-import io
+import tempfile
 from pathlib import Path
 from typing import Any
 
-from stages.report.markdown import escape, fenced, table
+from stages.core import entry
+from stages.core.errors import ConfigError, Fault
+from stages.core.jsonl import replacing
+from stages.core.lineage import read_manifest
+from stages.core.params import PATH
+from stages.report.markdown import escape
 from stages.report.tables import forgetting_table, models_table
-from tools import loading
-from tools.facts import Facts, digest_of
+from tools import citations, data_story, hub, licences, limits, loading
+from tools.facts import Facts, declared, gather
+from tools.facts import of_model as of_manifest
+from tools.front_matter import front
 from tools.logits import Difference
+from tools.origin import Origin, changes, data_changes
+from tools.provenance import contract, provenance, settings, told_chain
+from tools.revisions import unknown
 
-
-def front(facts: Facts, form: str, shipped: dict[str, Any]) -> str:
-    """Return the YAML at the top, which the hub reads.
-
-    shipped: what the base's own card says: license, license_name, license_link, language
-    """
-    from huggingface_hub import ModelCardData
-
-    base, params = facts.manifest["base"], facts.params
-    on_hub = {}
-    if base["source"] == "hub":
-        relation = "adapter" if form == "adapter" else "finetune"
-        on_hub = {"base_model": base["id"], "base_model_relation": relation}
-    used = {name for key in facts.keys.values() for name in params["adapters"][key]["mix"]}
-    named = [params["sets"][name]["from"] for name in used if name in params.get("sets", {})]
-    origins = {each for names in named for each in ([names] if isinstance(names, str) else names)}
-    if "rows" in origins:
-        origins.add(params["prompt"]["source"])
-    sources = [params["sources"].get(name) or {} for name in sorted(map(str, origins))]
-    datasets = sorted({each["path"] for each in sources if each.get("kind") == "hub"})
-    data = ModelCardData(
-        **on_hub,
-        **shipped,
-        datasets=datasets or None,
-        library_name="peft" if form == "adapter" else "transformers",
-        pipeline_tag="text-generation",
-        tags=["tunegraph", "dvc", *(["lora"] if form == "adapter" else [])],
-    )
-    return f"---\n{data.to_yaml()}\n---\n"
-
-
-def told_chain(facts: Facts) -> list[str]:
-    """Return the table of the chain: what each adapter stands on, and which bytes it is."""
-    rows = []
-    for name in facts.manifest["chain"][1:]:
-        key = facts.keys.get(name, "")
-        told = facts.params["adapters"].get(key, {})
-        data = facts.rows.get(name, {})
-        rows.append(
-            [
-                escape(name),
-                escape(told.get("on", "")),
-                escape(told.get("mode", "stack") if told else ""),
-                ", ".join(f"{escape(each)}: {n}" for each, n in data.items()),
-                digest_of(facts.stages, f"train@{key}", "deps", f"data/mix/{name}"),
-                facts.manifest.get("adapters", {}).get(name) or "",
-                digest_of(facts.stages, f"train@{key}", "outs", f"models/{name}"),
-            ]
-        )
-    head = ["adapter", "on", "mode", "training rows", "data/mix (MD5)", "digest", "models (MD5)"]
-    return table(head, rows, left=7) if rows else []
-
-
-def contract(facts: Facts) -> list[str]:
-    """Return what the model was trained to be asked with."""
-    told = facts.manifest.get("contract")
-    if not told:
-        return []
-    ends = ", ".join(map(str, told["eos"]))
-    lines = ["## How it was trained to be asked", ""]
-    lines += [f"By the chat template beside it; tokens {escape(ends)} end an answer.", ""]
-    for each in told.get("system", []):
-        text = each.get("text", f"(one with the SHA-256 {each.get('sha256')})")
-        if text is None:
-            lines += [f"Without a system prompt: {each['rows']} rows.", ""]
-        else:
-            lines += [f"With this system prompt: {each['rows']} rows.", "", *fenced(text)]
-    return lines
-
-
-def settings(facts: Facts) -> list[str]:
-    """Return the parameters that each adapter was trained with, by PEFT's and TRL's own names."""
-    from ruamel.yaml import YAML
-
-    told = {
-        name: {part: facts.params["adapters"][key][part] for part in ("mix", "lora", "sft")}
-        for name, key in facts.keys.items()
-    }
-    if not told:
-        return []
-    text = io.StringIO()
-    writer = YAML(pure=True)
-    writer.representer.ignore_aliases = lambda data: True
-    writer.dump(told, text)
-    return ["## Settings", "", *fenced(text.getvalue().rstrip())]
-
-
-def provenance(facts: Facts) -> list[str]:
-    """Return where everything came from."""
-    base, manifest = facts.manifest["base"], facts.manifest
-    known = {
-        "recipe": facts.params.get("recipe"),
-        "git commit": facts.commit,
-        "asked for as": facts.revision,
-        "base": base["id"] or base["source"],
-        "base revision": base["revision"],
-        "base weights": base["weights"],
-        "base dtype": base["dtype"],
-        "base quantization": base["quantize"],
-        "chat template": base["chat_template"],
-        "base's own adapter": (base.get("adapter") or {}).get("digest"),
-        "training data (SHA-256)": manifest.get("training_data"),
-        "went on from": manifest.get("continues", {}).get("name"),
-        "models/base (MD5)": digest_of(facts.stages, "base", "outs", "models/base") or None,
-    }
-    rows = [[name, escape(value)] for name, value in known.items() if value is not None]
-    lines = ["## Where it comes from", "", *table(["", ""], rows, left=2)]
-    if facts.changed:
-        lines += ["**Not as committed:** " + escape("; ".join(facts.changed)) + ".", ""]
-    return lines
+MADE = "Made by `tunegraph export"
 
 
 def figures(facts: Facts) -> list[str]:
@@ -164,14 +68,76 @@ def card(
     if difference:
         lines += [f"Compared with the stack it was made of: {difference}.", ""]
     lines += ["## How to load it", "", *loading.lines(facts.manifest, form, where, rank)]
-    lines += contract(facts) + figures(facts)
+    lines += contract(facts) + limits.lines(facts) + figures(facts)
+    lines += data_story.lines(facts, facts.sets)
     if chained := told_chain(facts):
         lines += ["## The chain", "", *chained]
     lines += [*settings(facts), *provenance(facts)]
-    lines += ["Made by `tunegraph export`: `dvc repro` at this commit builds it again."]
+    own = licences.of_model(facts, shipped)
+    named = licences.spelled(own.get("license_name") or own.get("license"))
+    rest = [licences.of_base(facts, shipped), *licences.built(facts, facts.sets)]
+    lines += licences.lines(named, rest, "This model")
+    lines += citations.lines(citations.of_model(facts))
+    lines += [f"{MADE}`: `dvc repro` at this commit builds it again."]
     return front(facts, form, shipped) + "\n" + "\n".join(lines) + "\n"
 
 
+def of_set(name: str, origin: Origin, params: dict[str, Any], scratch: Path) -> str:
+    """Return the card of a set."""
+    from tools import dataset, dataset_card
+
+    built = gather(origin, params, data_changes(), scratch)
+    facts = dataset_card.Facts(**vars(built), name=name)
+    written = dataset.foreseen(name, origin, built, scratch)
+    return dataset_card.card(facts, written, ".", licences.said(params, "data"))
+
+
+def of_model(name: str, origin: Origin, params: dict[str, Any], scratch: Path) -> str:
+    """Return the card of a model, which need not be here: params.yaml, lock and metrics tell."""
+    model = Path("models") / name
+    here = (model / "manifest.json").is_file()
+    manifest = read_manifest(model) if here else declared(name, params)
+    built = gather(origin, params, changes(name, params), scratch)
+    facts = of_manifest(built, manifest, origin)
+    return card(facts, "merged", None, ".", hub.shipped(manifest["base"]))
+
+
+def write(text: str, out: Path) -> None:
+    """Write a card; an earlier one is replaced.
+
+    Raises: ConfigError when something else is there.
+    """
+    if out.is_dir() or (out.is_file() and MADE not in out.read_text("utf-8", errors="replace")):
+        what = "this is there, and no card of ours: it will not be replaced"
+        raise ConfigError(Fault(str(out), what, "a file that is not there yet", "--out"))
+    with replacing(out) as file:
+        file.write(text)
+    entry.say("card", str(out))
+
+
 def main(name: str, out: Path | None) -> None:
-    """Print a card, or write it."""
-    raise NotImplementedError(name, out)
+    """Print a card, or write it.
+
+    name: base, an adapter, or a set of `sets`; where one has both names, `sets.` before it
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        scratch, origin = Path(folder), Origin()
+        params = origin.params(scratch)
+        sets = params.get("sets", {})
+        models = ["base", *(told["name"] for told in params["adapters"].values())]
+        pasted = {told["name"] for told in (params.get("transcripts") or {}).values()}
+        if name in models:
+            text = of_model(name, origin, params, scratch)
+        elif (named := name.removeprefix("sets.")) in sets and (
+            name != named or name not in pasted
+        ):
+            text = of_set(named, origin, params, scratch)
+        elif name in pasted:
+            what = f"{name!r} is a transcript: answers without a model"
+            raise ConfigError(Fault(str(PATH), what, f"one of: {', '.join([*models, *sets])}"))
+        else:
+            raise unknown(str(PATH), "model or set", name, [*models, *sets])
+    if out is None:
+        print(text, end="")
+    else:
+        write(text, out)

@@ -17,8 +17,9 @@ from stages.core.errors import ConfigError, Fault, InputError
 from stages.core.folders import put
 from stages.core.jsonl import encode, stream_rows, write_json, write_rows
 from stages.core.params import PATH
-from tools import dataset_card, hub
+from tools import dataset_card, hub, licences
 from tools.export import ABOUT, Asked, hold_place
+from tools.facts import Built, gather
 from tools.origin import Origin, data_changes
 from tools.revisions import unknown
 
@@ -84,6 +85,26 @@ def write(sides: dict[str, list[dict[str, Any]]], folder: Path) -> list[Written]
     return told
 
 
+def foreseen(name: str, origin: Origin, built: Built, scratch: Path) -> list[Written]:
+    """Return what an export would write of each split, without keeping it.
+
+    Where the rows are not here, metrics/splits.json tells how many there are: no columns, no hash.
+    Raises: InputError when neither is here.
+    """
+    try:
+        return write(read_sides(name, origin, scratch), scratch / "written")
+    except InputError:
+        sides = built.splits.get(name, {})
+        told = [
+            Written(split, f"data/{split}.jsonl", sides[side], "", [])
+            for side, split in SPLITS.items()
+            if sides.get(side)
+        ]
+        if not told:
+            raise
+        return told
+
+
 def hold_push(asked: Asked, changed: list[str]) -> None:
     """Hold that what is pushed is what the commit on its card builds.
 
@@ -110,7 +131,8 @@ def export(asked: Asked, scratch: Path) -> None:
     changed = [] if asked.revision else data_changes()
     if asked.repository:
         hold_push(asked, changed)
-    facts = dataset_card.gather(asked.name, origin, params, changed, scratch)
+    built = gather(origin, params, changed, scratch)
+    facts = dataset_card.Facts(**vars(built), name=asked.name)
     partial = asked.place.with_name(f".{asked.place.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -125,7 +147,8 @@ def export(asked: Asked, scratch: Path) -> None:
             "files": {each.file: {"rows": each.rows, "sha256": each.sha256} for each in written},
         }
         write_json(partial / ABOUT, about)
-        text = dataset_card.card(facts, written, asked.repository or ".", asked.license)
+        licence = asked.license or licences.said(params, "data")
+        text = dataset_card.card(facts, written, asked.repository or ".", licence)
         (partial / "README.md").write_text(text, encoding="utf-8", newline="\n")
     except BaseException:
         shutil.rmtree(partial)

@@ -3,15 +3,14 @@
 Source: https://huggingface.co/docs/hub/datasets-cards
 """
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from stages.core.sections import sets_of
-from stages.report.markdown import escape, fenced, table
-from tools.facts import LOCK, digest_of
-from tools.origin import Origin
+from stages.report.markdown import escape, table
+from tools import citations, data_story, licences
+from tools.facts import Built, digest_of
+from tools.loading import code
 
 if TYPE_CHECKING:
     from tools.dataset import Written
@@ -29,69 +28,16 @@ MEANS = {
 }
 
 
-class Facts(NamedTuple):
-    """What is known of a set at one revision.
-
-    splits, sources: what metrics/ says of the set, and of its sources
-    stages:          of dvc.lock, by name
-    changed:         what differs from the commit and from dvc.lock, in words
-    """
+@dataclass(frozen=True, kw_only=True)
+class Facts(Built):
+    """What is known of a set."""
 
     name: str
-    params: dict[str, Any]
-    splits: dict[str, Any]
-    sources: dict[str, Any]
-    stages: dict[str, Any]
-    commit: str | None
-    revision: str | None
-    changed: list[str]
 
     @property
     def spec(self) -> dict[str, Any]:
         """Return what params.yaml says of the set."""
         return self.params["sets"][self.name]
-
-    @property
-    def made_from(self) -> list[str]:
-        """Return what params.yaml says that it is made from: sources, or `rows`."""
-        named = self.spec["from"]
-        return named if isinstance(named, list) else [named]
-
-    @property
-    def origins(self) -> dict[str, dict[str, Any]]:
-        """Return the sources that its rows were made from, by name."""
-        asked = self.params["prompt"]["source"]
-        named = [asked if name == "rows" else name for name in self.made_from]
-        return {name: self.params["sources"].get(name) or {} for name in named if name}
-
-    @property
-    def languages(self) -> list[str]:
-        """Return the languages that sections of evaluate say of the set's answers."""
-        sections = self.params["evaluate"]["sections"].values()
-        said = {each.get("answers_in") for each in sections if self.name in sets_of(each)}
-        return sorted(said - {None})
-
-
-def gather(
-    name: str, origin: Origin, params: dict[str, Any], changed: list[str], scratch: Path
-) -> Facts:
-    """Collect what the card tells of a set."""
-
-    def found(path: str) -> dict[str, Any]:
-        content = origin.read(path)
-        return {} if content is None else json.loads(content)
-
-    lock = origin.yaml(LOCK, scratch) or {}
-    return Facts(
-        name,
-        params,
-        found("metrics/splits.json").get(name, {}),
-        found("metrics/sources.json"),
-        lock.get("stages", {}),
-        origin.commit,
-        origin.revision,
-        changed,
-    )
 
 
 def front(facts: Facts, written: Sequence["Written"], licence: str | None) -> str:
@@ -100,10 +46,12 @@ def front(facts: Facts, written: Sequence["Written"], licence: str | None) -> st
 
     rows = sum(each.rows for each in written)
     size = next((name for below, name in SIZES if rows < below), "n>1M")
-    hub = sorted(each["path"] for each in facts.origins.values() if each.get("kind") == "hub")
+    hub = sorted(
+        each["path"] for each in facts.origins([facts.name]).values() if each.get("kind") == "hub"
+    )
     files = [{"split": each.split, "path": each.file} for each in written]
     data = DatasetCardData(
-        language=facts.languages or None,
+        language=facts.languages([facts.name]) or None,
         license=licence,
         task_categories=["text-generation"],
         size_categories=[size],
@@ -118,7 +66,7 @@ def front(facts: Facts, written: Sequence["Written"], licence: str | None) -> st
 def made_of(facts: Facts) -> list[str]:
     """Return the table of the sources, and which teachers wrote to them."""
     rows = []
-    for name, source in facts.origins.items():
+    for name, source in facts.origins([facts.name]).items():
         place = source.get("path") or source.get("file") or ""
         if source.get("revision"):
             place += f" @ {source['revision']}"
@@ -135,10 +83,11 @@ def made_of(facts: Facts) -> list[str]:
         )
     head = ["source", "kind", "from", "rows", "normalised"]
     lines = ["## What it is made of", "", *table(head, rows, left=5)]
-    if "rows" in facts.made_from:
-        models = [each["model"] for each in facts.params["teachers"] if each["weight"] > 0]
+    if models := facts.teachers([facts.name]):
         told = f"The answers were written by {', '.join(map(escape, models))}: its terms may bind."
         lines += [told, ""]
+    elif "rows" in facts.made_from(facts.name):
+        lines += ["The answers were written by the offline teacher: a program, no model.", ""]
     return lines
 
 
@@ -155,9 +104,22 @@ def divided(facts: Facts, written: Sequence["Written"]) -> list[str]:
     lines = ["## Splits", "", f"Split {escape(how)}.", ""]
     rows = [[each.split, str(each.rows), each.file, each.sha256] for each in written]
     lines += table(["split", "rows", "file", "SHA-256"], rows, left=4)
-    leaking = sum(facts.splits.get("leaking", {}).values())
+    leaking = sum(facts.splits.get(facts.name, {}).get("leaking", {}).values())
     lines += [f"Taken out of training because a test held them: {leaking}.", ""]
     return lines
+
+
+def alike(facts: Facts) -> list[str]:
+    """Return how alike the rows that teachers wrote are, where that was measured."""
+    found = facts.diversity
+    share = found.get("near_duplicate_share")
+    if share is None or "rows" not in facts.made_from(facts.name):
+        return []
+    told = (
+        f"Of {found['sampled']} sampled answers a share of {share} says nearly what another one "
+        "says: so much of the set repeats itself."
+    )
+    return ["## What to know before using it", "", told, ""]
 
 
 def provenance(facts: Facts) -> list[str]:
@@ -186,11 +148,15 @@ def card(facts: Facts, written: Sequence["Written"], where: str, licence: str | 
     load = f'from datasets import load_dataset\n\ndata = load_dataset("{where}")'
     lines = [f"# {escape(facts.name)} of {escape(facts.params['recipe'])}", ""]
     lines += ["Rows to train and to test a chat model on.", ""]
-    lines += ["## How to load it", "", *fenced(load)]
+    lines += ["## How to load it", "", *code("python", load)]
     columns = [[f"`{name}`", MEANS[name]] for name in written[0].columns]
-    lines += ["## Columns", "", *table(["column", "what it holds"], columns, left=2)]
-    lines += [*made_of(facts), *divided(facts, written), *provenance(facts)]
+    if columns:  # the rows are here
+        lines += ["## Columns", "", *table(["column", "what it holds"], columns, left=2)]
+    lines += [*made_of(facts), *data_story.lines(facts, [facts.name]), *divided(facts, written)]
+    lines += [*alike(facts), *provenance(facts)]
+    lines += licences.lines(licence, licences.built(facts, [facts.name]), "These rows")
     if licence is None:
         lines += ["No licence is named: whoever publishes it says one (`--license`).", ""]
+    lines += citations.lines(citations.of_hub(citations.data_of_hub(facts, [facts.name])))
     lines += ["Made by `tunegraph export --format dataset`: `dvc repro split` builds it again."]
     return front(facts, written, licence) + "\n" + "\n".join(lines) + "\n"

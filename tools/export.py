@@ -21,7 +21,7 @@ from stages.core.jsonl import read_json, write_json
 from stages.core.lineage import ADAPTER_CONFIG, Manifest, read_manifest
 from stages.core.params import PATH, read_yaml
 from tools import card, hub
-from tools.facts import Facts, gather
+from tools.facts import Facts, gather, of_model
 from tools.logits import Difference, conversations
 from tools.origin import Origin, changes
 from tools.revisions import unknown
@@ -198,7 +198,7 @@ def export(asked: Asked, scratch: Path) -> None:
         raise
     if difference:
         hold_equal(difference, manifest, partial)
-    facts = gather(origin, params, manifest, changed, scratch)
+    facts = of_model(gather(origin, params, changed, scratch), manifest, origin)
     tell(asked, facts, difference, partial)
     put(partial, asked.place)
     state = f"; {'; '.join(changed)}" if changed else ""

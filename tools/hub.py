@@ -22,26 +22,31 @@ WRITTEN = {
 LICENCE = ("license", "license_name", "license_link", "language")
 
 
-def shipped(identity: dict[str, Any]) -> dict[str, Any]:
+def shipped(identity: dict[str, Any], kind: str = "model") -> dict[str, Any]:
     """Return licence and language of a base as its own card says; nothing where there is none.
 
-    identity: of the base: `source`, `id`, `revision`
+    identity: of the base, or of a data set: `source`, `id`, `revision`
+    kind:     model or dataset
     Looks into the folder, or into the hub's cache: a base that was loaded from the hub may have
     left its card there.
     """
-    from huggingface_hub import ModelCard, try_to_load_from_cache
+    from huggingface_hub import DatasetCard, ModelCard, try_to_load_from_cache
     from yaml import YAMLError
 
     if identity["source"] == "local":
         file: Any = Path(identity["id"]) / "README.md"
     elif identity["source"] == "hub":
         file = try_to_load_from_cache(
-            identity["id"], "README.md", revision=identity["revision"] or "main"
+            identity["id"],
+            "README.md",
+            revision=identity["revision"] or "main",
+            repo_type=kind,
         )
     else:
         return {}
     try:
-        told = ModelCard(Path(file).read_text(encoding="utf-8")).data.to_dict()
+        card = DatasetCard if kind == "dataset" else ModelCard
+        told = card(Path(file).read_text(encoding="utf-8")).data.to_dict()
     except (OSError, TypeError, ValueError, YAMLError):
         return {}  # no card, or one that is not as the hub wants it
     return {key: told[key] for key in LICENCE if told.get(key)}

@@ -8,7 +8,8 @@
                           ├─ training  │               the trainer's keys, device, launch
                           ├─ judging   │               who judges what; what a point is of
                           ├─ layers    │               prompts whose layers are looked at
-                          └─ variations┘               wordings of the prompt, attributes
+                          ├─ variations│               wordings of the prompt, attributes
+                          └─ licences ─┘               of sources that there are
     recipes/<name>/ ──────── files ────┘  banks, given rows, nulls, replies, verdicts
 
 `faults` and `notices` (what is worth a word and no fault) are what both the stage `check` and
@@ -49,6 +50,7 @@ def faults_of(params: Any, file: str = "params.yaml") -> tuple[list[Fault], dict
     from stages.check.choices import check_choices
     from stages.check.judging import check_judging
     from stages.check.layers import check_layers
+    from stages.check.licences import check_licences
     from stages.check.meaning import check_meaning
     from stages.check.mixes import check_rows
     from stages.check.scoring import check_scoring
@@ -62,6 +64,7 @@ def faults_of(params: Any, file: str = "params.yaml") -> tuple[list[Fault], dict
     # What has the wrong shape is taken out, and must not be told again as missing.
     checks = (check_meaning, check_teachers, check_rows, check_choices, check_chains)
     checks += (check_training, check_scoring, check_judging, check_layers, check_variations)
+    checks += (check_licences,)
     meant = [fault for check in checks for fault in check(sound, file)]
     return [*shape, *(fault for fault in meant if fault.where not in told)], sound
 

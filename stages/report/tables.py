@@ -38,6 +38,16 @@ HOW_TO_READ = """\
 - `rouge_l` is to be read against `rouge_l_floor`, which the wording alone scores.
 """
 
+ON_THE_PAGE = """\
+## On the page only
+
+`report.html`, which the same stage writes, shows what these tables hold, and besides: answers to
+the same prompts side by side, what differs from the reference marked; an example of each reason for
+a rejected reply; the graph of the build; what each model stands on, by hash, and whether that is
+what its parents are; the versions of the packages that wrote it.
+
+"""
+
 
 def models_table(sections: dict[str, Any], models: dict[str, Any]) -> list[str]:
     """Return the table of all keys by model.
@@ -154,4 +164,4 @@ def report(
     lines += parts
     lines += data_tables(*data)
     lines += costs_table(costs)
-    return "\n".join(lines) + "\n" + HOW_TO_READ
+    return "\n".join(lines) + "\n" + ON_THE_PAGE + HOW_TO_READ

@@ -43,8 +43,10 @@ def browser() -> Iterator[Any]:
     path = chromium()
     from playwright.sync_api import sync_playwright
 
+    # A microphone that beeps, and nobody who must allow it.
+    flags = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
     # A sandbox of its own needs a user of its own.
-    flags = ["--no-sandbox"] if os.geteuid() == 0 else []
+    flags += ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=path, args=flags)
         yield running

@@ -1,7 +1,7 @@
 """The report says in words what changed, and what these rows cannot show."""
 
 from stages.report.tables import changes_table
-from stages.report.words import changes, in_words
+from stages.report.words import changes, in_words, tell
 
 SECTIONS = {
     "own": {"primary": "exact", "metrics": ["exact"]},
@@ -71,3 +71,13 @@ def test_a_figure_of_all_rows_together_is_not_said_to_be_tested():
     found = {"on": "base", "base": "base", "sections": {"own": section}}
     rows = changes_table({"own": {"metrics": ["perplexity"]}}, found, 0.95)
     assert rows[2].endswith("| 2.000 | +7.000 (not tested: a figure of all rows together) |")
+
+
+def test_the_page_is_told_the_same_as_the_report():
+    found_ = {"exact": {"on": found(0.5, 0.2, 0.8, 0.01), "base": found(-0.1, -0.2, 0.4, 0.9)}}
+    told = {"2*c": comparison("2b", own=found_)}
+    better, not_shown = tell(SECTIONS, told, 0.95)
+    assert (better.pair, better.verdict) == ("2*c against 2b", "better")
+    assert better.items == [("own exact", "+0.500 [+0.200, +0.800], n = 9")]
+    assert (not_shown.pair, not_shown.verdict) == ("2*c against base", "not shown")
+    assert len(in_words(SECTIONS, told, 0.95)) == 4 + 2 + 1

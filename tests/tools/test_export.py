@@ -448,7 +448,7 @@ def test_a_base_of_the_hub_is_named_by_id_and_revision(project: Any):
     base = {"source": "hub", "id": "some/base", "revision": "0123", "quantize": "4bit"}
     manifest: Any = read_json(MODELS / "2c" / "manifest.json")
     manifest["base"] |= base | {"dtype": "bfloat16"}
-    facts = Facts(manifest, params, {}, {}, None, {}, "c" * 40, None, [])
+    facts = Facts(params=params, manifest=manifest, commit="c" * 40)
     licence = {"license": "llama3.2"}
     text = card.card(facts, "adapter", None, "me/2c", licence, rank=40)
     data = ModelCard(text).data.to_dict()

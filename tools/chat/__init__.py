@@ -2,12 +2,13 @@
 
 page ── window ── engine ── one base in memory, adapters switched
   │       ├── talk        one chat: questions, answers, the order of the columns
+  │       ├── board       what each control shows by it; shown: answers as HTML, escaped
   │       ├── rows        examples, references, which row a question is
-  │       ├── shown       what models wrote as HTML: escaped
   │       ├── validated   the record in an answer: as the schema wants it, or its fault
   │       └── kept        verdicts, to the recipe's verdicts.jsonl
+  ├── layout              where the controls stand
   ├── speech              a recording to text (Whisper)
-  └── guard               this machine's own page alone, and nothing from elsewhere
+  └── guard, address      this machine's own page alone, and nothing from elsewhere
 """
 
 from pathlib import Path
@@ -35,8 +36,9 @@ def main(port: int | None) -> None:
     if not found:
         faults = [Fault("models/", line, then="dvc repro") for line in lacking]
         raise ConfigError(*faults or [Fault("models/", "there is none", then="dvc repro")])
+    from tools.chat.address import until_interrupted
     from tools.chat.engine import Engine
-    from tools.chat.page import build, opened, until_interrupted
+    from tools.chat.page import build, opened
 
     engine = Engine(Path("models/base"), found, params["compute"])
     blocks = None

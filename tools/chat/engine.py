@@ -132,7 +132,8 @@ class Engine:
             self._say(model, messages, sampling, began, halted, put)
             return
         except UserError as error:
-            failed = error
+            put(error)
+            return
         except Exception as error:  # the window stays open, whatever a library raises
             failed = told(model.name, error)
         give_back_memory()

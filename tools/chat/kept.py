@@ -19,13 +19,20 @@ WORDS = {"better": "better than", "same": "as good as", "worse": "worse than"}
 
 
 def pair_of(
-    talk: Talk, models: Mapping[str, Model], name: str, verdict: str, note: str
+    talk: Talk,
+    models: Mapping[str, Model],
+    name: str,
+    verdict: str,
+    note: str,
+    rows: Mapping[str, Row],
 ) -> dict[str, Any]:
     """Return the line that says a column's last answer is better, worse or the same as the first's.
 
     history: what both were sent before the question; where each went on with answers of its own,
     the questions alone. system: where both had the same; else both stand
-    with the sampling.
+    with the sampling. row, set: where both were asked exactly what a test row asks.
+
+    rows: the test rows by their ids
     """
     first = talk.order[0]
     mine, other = turn_of(talk, name), turn_of(talk, first)
@@ -47,6 +54,9 @@ def pair_of(
         line["sampling"]["systems"] = {name: systems[0] or "", first: systems[1] or ""}
     elif systems[0]:
         line["system"] = systems[0]
+    if mine.row and mine.row == other.row:
+        named = {"set": rows[mine.row]["set"]} if "set" in rows[mine.row] else {}
+        line |= {"row": mine.row, **named}
     if history := shared(mine.messages, other.messages):
         line["history"] = history
     return line
@@ -108,7 +118,7 @@ def keep_all(path: Path, lines: list[dict[str, Any]]) -> str:
     text = f"Kept in {path}: {'; '.join(said)}. "
     exports = {line[key] for line in lines for key in ("model", "other") if key in line}
     if apart := sorted(name for name in exports if name.startswith("exports/")):
-        return text + f"It is told, and counts in no metric: {', '.join(apart)} is none of `models`."
+        return f"{text}Of {', '.join(apart)}, none of `models`, it is told and counts in no metric."
     return text + "The next `dvc repro` counts it."
 
 

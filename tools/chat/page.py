@@ -1,28 +1,37 @@
-"""The window: its controls, and which function of `Window` each of them calls."""
+"""The window as a page: which function of `Window` each control calls; and how it is opened."""
 
+import asyncio
 import os
-import socket
 from collections.abc import Callable, Iterator, Sequence
 from inspect import isgeneratorfunction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from stages.core.errors import ConfigError, Fault
+from stages.core.errors import ConfigError
+from tools.chat.address import ADDRESS, free_port, hold_free, taken
+from tools.chat.board import MOST, status
 from tools.chat.engine import Engine
 from tools.chat.guard import Guard
+from tools.chat.layout import NUMBERS, Parts, laid_out
 from tools.chat.models import Model
-from tools.chat.rows import RECIPES, Rows, asked_of
-from tools.chat.shown import HERE, render
+from tools.chat.rows import RECIPES, Rows
+from tools.chat.shown import HERE
+from tools.chat.speech import Listener, heard
 from tools.chat.talk import Talk
 from tools.chat.validated import records
-from tools.chat.window import MOST, Window
+from tools.chat.window import Window
 
 if TYPE_CHECKING:
     import gradio as gr
 
-NUMBERS = ("max-new-tokens", "temperature", "top-p", "top-k", "repetition-penalty", "seed")
-ADDRESS, FIRST = "127.0.0.1", 7860
-Parts = dict[str, Any]  # a control's elem_id -> the control
+Made = TypeVar("Made")
+# What changes there is read aloud; a group of columns may be left by keyboard.
+LIVE = """() => {
+  for (const id of ["status", "kept"]) {
+    const there = document.getElementById(id);
+    if (there) { there.setAttribute("role", "status"); there.setAttribute("aria-live", "polite"); }
+  }
+}"""
 
 
 def build(
@@ -37,18 +46,29 @@ def build(
     lacking: why other models cannot be asked, a line each
     params:  params.yaml; root: the project's folder
     """
+    recipe = str(params["recipe"])
+    said, device = params.get("ui") or {}, (params.get("compute") or {}).get("device", "cpu")
+    whisper = said.get("whisper")
+    listener = Listener(whisper, said.get("whisper_revision"), device) if whisper else None
+    rows = Rows(params, root)
+    verdicts = root / RECIPES / recipe / "verdicts.jsonl"
+    window = Window(engine, models, rows, records(params, root, rows.by_id.values()), verdicts)
+    return within_loop(lambda: made_of(window, lacking, params, listener))
+
+
+def made_of(
+    window: Window, lacking: Sequence[str], params: dict[str, Any], listener: Listener | None
+) -> "gr.Blocks":
+    """Lay out the page and wire it."""
     # Before gradio is imported: nothing is asked of its makers.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     import gradio as gr
 
     recipe = str(params["recipe"])
-    rows = Rows(params, root)
-    verdicts = root / RECIPES / recipe / "verdicts.jsonl"
-    window = Window(engine, models, rows, records(params, root, rows.by_id.values()), verdicts)
     with gr.Blocks(title=f"TuneGraph: {recipe}", analytics_enabled=False, fill_width=True) as made:
         talk = gr.State(Talk())
-        parts = laid_out(window, lacking, params, recipe)
-        wired(window, parts, talk)
+        parts = laid_out(window, lacking, params, listener)
+        wired(window, parts, talk, listener)
         made.load(
             changing(window.choose, parts),
             [talk, *(parts[name] for name in ("models", "system", "system-own"))],
@@ -59,92 +79,7 @@ def build(
     return made
 
 
-def laid_out(window: Window, lacking: Sequence[str], params: dict[str, Any], recipe: str) -> Parts:
-    """Lay the controls out, within the Blocks that are open; return them by their elem_id."""
-    import gradio as gr
-
-    parts: Parts = {}
-
-    def put(name: str, kind: Callable[..., Any], *words: Any, **settings: Any) -> Any:
-        parts[name] = kind(*words, elem_id=name, **settings)
-        return parts[name]
-
-    def html(name: str, value: str = "", **settings: Any) -> None:
-        # No script of its own and no style of documents: what stands there is escaped text.
-        put(name, gr.HTML, value, js_on_load=None, apply_default_css=False, **settings)
-
-    names = list(window.models)
-    gr.HTML(render("title.html", recipe=recipe), js_on_load=None, apply_default_css=False)
-    with gr.Row(equal_height=True):
-        put("models", gr.Dropdown, names, value=names[-1:], multiselect=True, max_choices=MOST,
-            label="Models", info="One, or up to four side by side; the first is compared with.",
-            scale=4)  # fmt: skip
-        put("blind", gr.Checkbox, False, label="Blind", scale=1, min_width=220,
-            info="Letters in place of names, shuffled, until a verdict is kept.")  # fmt: skip
-    if lacking:
-        html("unavailable", render("lacking.html", lines=list(lacking)))
-    with gr.Row(elem_id="window"):
-        with gr.Column(scale=3, min_width=320):
-            with gr.Row(elem_id="answers"):
-                for at in range(MOST):
-                    html(f"answers-{at}", visible=at == 0, min_width=250, autoscroll=True)
-            html("reference")
-            html("status")
-            put("prompt", gr.Textbox, label="Prompt", lines=1, max_lines=14, autofocus=True,
-                placeholder="Enter sends, Shift+Enter begins a new line")  # fmt: skip
-            with gr.Row(elem_id="buttons"):
-                put("send", gr.Button, "Send", variant="primary", min_width=90)
-                put("stop", gr.Button, "Stop", interactive=False, min_width=90)
-                put("new", gr.Button, "New chat", min_width=90)
-            with put("verdict", gr.Group, visible=False):
-                for at in range(1, MOST):
-                    put(f"verdict-{at}", gr.Radio, ["better", "same", "worse"], visible=False)
-                put("verdict-answer", gr.Radio, ["right", "partly", "wrong"], visible=False,
-                    label="The answer to this test row is")  # fmt: skip
-                put("note", gr.Textbox, label="Note", lines=1, max_lines=6,
-                    placeholder="why (may stay empty)")  # fmt: skip
-                put("keep", gr.Button, "Keep the verdict")
-            html("kept")
-        with gr.Column(scale=1, min_width=300):
-            beside(window, put, html, params)
-    return parts
-
-
-def beside(
-    window: Window, put: Callable[..., Any], html: Callable[..., None], params: dict[str, Any]
-) -> None:
-    """Lay out what stands beside the answers: examples, system prompt, sampling, speech."""
-    import gradio as gr
-
-    if window.rows.examples:
-        shown = [[short(asked_of(row).prompt)] for row in window.rows.examples]
-        with gr.Accordion("Examples"):
-            put("examples", gr.Dataset, components=[gr.Textbox(visible=False)], samples=shown,
-                type="index", samples_per_page=8, layout="gallery", show_label=False,
-                label="Examples: each begins a new chat")  # fmt: skip
-    with gr.Accordion("System prompt"):
-        put("system-own", gr.Checkbox, True, label="As trained, each model its own")
-        put("system", gr.Textbox, label="System prompt", lines=1, max_lines=8, placeholder="none")
-        html("system-note")
-    with gr.Accordion("Sampling", open=False, elem_id="sampling"):
-        most = int(params["answer"]["max_new_tokens"])
-        put("max-new-tokens", gr.Number, most, label="Max. new tokens", precision=0, minimum=1,
-            info="An answer is cut there.")  # fmt: skip
-        put("temperature", gr.Slider, 0, 2, 0, step=0.05, label="Temperature",
-            info="0: always the likeliest token, as the build's answers; above: drawn.")  # fmt: skip
-        put("top-p", gr.Slider, 0.05, 1, 1, step=0.05, label="Top p",
-            info="Draw from the likeliest tokens of this share; 1: off.")  # fmt: skip
-        put("top-k", gr.Slider, 0, 200, 0, step=1, label="Top k",
-            info="Draw from so many likeliest tokens; 0: off.")  # fmt: skip
-        put("repetition-penalty", gr.Slider, 1, 2, 1, step=0.05, label="Repetition penalty",
-            info="Above 1: tokens that stand there already are less likely; 1: off.")  # fmt: skip
-        put("seed", gr.Number, 0, label="Seed", precision=0, minimum=0,
-            info="Of the draws: the same seed, the same answer.")  # fmt: skip
-    with put("prompt-as-sent", gr.Accordion, "The prompt to the letter", open=False):
-        html("prompt-as-sent-text")
-
-
-def wired(window: Window, parts: Parts, talk: "gr.State") -> None:
+def wired(window: Window, parts: Parts, talk: "gr.State", listener: Listener | None) -> None:
     """Let each control call its function, within the Blocks that are open."""
     import gradio as gr
 
@@ -165,7 +100,7 @@ def wired(window: Window, parts: Parts, talk: "gr.State") -> None:
     )  # fmt: skip
     parts["stop"].click(window.stop, [talk], None, queue=False, **quiet)
     on(parts["new"].click, window.new, "blind")
-    on(parts["models"].input, window.choose, "models", "system", "system-own")
+    on(parts["models"].change, window.choose, "models", "system", "system-own")
     on(parts["blind"].input, window.hide, "blind")
     on(parts["system-own"].input, window.choose, "models", "system", "system-own")
     parts["system"].input(lambda: False, None, parts["system-own"], **quiet)
@@ -173,8 +108,26 @@ def wired(window: Window, parts: Parts, talk: "gr.State") -> None:
     on(parts["prompt-as-sent"].expand, window.as_sent, "models", "system", "system-own", "prompt")
     judged = [f"verdict-{at}" for at in range(1, MOST)]
     on(parts["keep"].click, window.keep, "note", "verdict-answer", *judged)
+    if listener:
+        events = [parts["speech"].stop_recording, parts["speech"].upload]
+        gr.on(
+            events, changing(hearing(listener), parts), [parts["speech"], parts["prompt"]],
+            everything, **quiet,
+        )  # fmt: skip
     if "examples" in parts:
         on(parts["examples"].click, window.example, "examples", "models", "blind")
+
+
+def hearing(listener: Listener) -> Callable[..., Iterator[dict[str, Any]]]:
+    """Return what a recording does: its words go behind what stands in the prompt's box."""
+
+    def hear(path: str | None, prompt: str | None) -> Iterator[dict[str, Any]]:
+        if path:
+            yield {"status": status(f"{listener.name} listens …")}
+            said, fault = heard(listener, path, prompt)
+            yield {"prompt": said, "status": status(fault, fault=bool(fault)), "speech": None}
+
+    return hear
 
 
 def changing(function: Callable[..., Any], parts: Parts) -> Callable[..., Any]:
@@ -206,18 +159,39 @@ def opened(blocks: "gr.Blocks", port: int | None = None) -> str:
 
     port = free_port() if port is None else port
     hold_free(port)
-    try:
-        _, url, _ = blocks.launch(
+
+    def launched() -> tuple[Any, str, str]:
+        return blocks.launch(
             server_name=ADDRESS, server_port=port, prevent_thread_lock=True, quiet=True,
             share=False, inbrowser=False, show_error=True, footer_links=[], run_history=False,
             allowed_paths=[], max_file_size="100mb", enable_monitoring=False, ssr_mode=False,
-            pwa=False, mcp_server=False, strict_cors=True, theme=theme(), css_paths=HERE / "style.css",
+            pwa=False, mcp_server=False, strict_cors=True,
+            theme=theme(), css_paths=HERE / "style.css", js=LIVE,
             app_kwargs={"middleware": [Middleware(Guard)], "docs_url": None, "redoc_url": None,
                         "openapi_url": None},
         )  # fmt: skip
+
+    try:
+        return str(within_loop(launched)[1])
     except OSError as error:  # taken between the look and the launch
         raise ConfigError(taken(port)) from error
-    return str(url)
+
+
+def within_loop(function: Callable[[], Made]) -> Made:
+    """Call a function while an event loop runs.
+
+    Outside of one Gradio makes a loop for each of its locks (`gradio.utils.safe_get_lock`), and
+    leaves it open.
+    """
+
+    async def called() -> Made:
+        return function()
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(called())
+    return function()  # in a notebook
 
 
 def theme() -> Any:
@@ -226,72 +200,20 @@ def theme() -> Any:
 
     fonts = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif")
     mono = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace")
-    return gr.themes.Base(
+    return gr.themes.Default(
         primary_hue="blue",
         neutral_hue="gray",
         font=[gr.themes.Font(name) for name in fonts],
         font_mono=[gr.themes.Font(name) for name in mono],
+    ).set(  # what Gradio greys out is hard to read: a contrast of 4.5 at least (WCAG 2.2, 1.4.3)
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_300",
+        block_info_text_color="*neutral_600",
+        block_info_text_color_dark="*neutral_300",
+        input_placeholder_color="*neutral_500",
+        input_placeholder_color_dark="*neutral_400",
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_dark="*primary_700",
+        button_primary_background_fill_hover_dark="*primary_600",
     )
-
-
-def free_port() -> int:
-    """Return the first free port from 7860 on.
-
-    Raises: ConfigError where none of a hundred is.
-    """
-    found = next((port for port in range(FIRST, FIRST + 100) if is_free(port)), None)
-    if found is None:
-        what = "none is free"
-        raise ConfigError(Fault(f"ports {FIRST} to {FIRST + 99}", what, then="name one: --port"))
-    return found
-
-
-def hold_free(port: int) -> None:
-    """Hold that a port can be used.
-
-    Raises: ConfigError.
-    """
-    if not 0 < port < 65536:
-        raise ConfigError(Fault("--port", f"{port} is none", "1 to 65535"))
-    if not is_free(port):
-        raise ConfigError(taken(port))
-
-
-def taken(port: int) -> Fault:
-    """Say that a port is not to be had."""
-    what = f"{port} is taken, or not allowed"
-    return Fault("--port", what, "a free one", "leave it out: the first that is free is taken")
-
-
-def is_free(port: int) -> bool:
-    """Tell whether a server can listen there."""
-    with socket.socket() as there:
-        there.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            there.bind((ADDRESS, port))
-        except OSError:
-            return False
-    return True
-
-
-def short(prompt: str, most: int = 90) -> str:
-    """Return a prompt's beginning on one line, for a button."""
-    line = " ".join(prompt.split())
-    return line if len(line) <= most else f"{line[: most - 1]}…"
-
-
-def until_interrupted() -> None:
-    """Wait for Ctrl-C, or for a polite request to end.
-
-    Raises: KeyboardInterrupt.
-    """
-    import signal
-    import threading
-
-    def ended(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    # A shell's background job ignores the first, and Python does not clean up after the second.
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, ended)
-    threading.Event().wait()

@@ -54,7 +54,9 @@ def found_in(turn: Turn, records: Records | None) -> Found | None:
     if records is None or not turn.piece or not turn.piece.finish_reason:
         return None
     cut = turn.piece.finish_reason
-    return records.found(turn.text, turn.messages[-1]["content"], turn.row, "" if cut == "stop" else cut)
+    return records.found(
+        turn.text, turn.messages[-1]["content"], turn.row, "" if cut == "stop" else cut
+    )
 
 
 ENDS = {"": "", "stop": "ended by itself", "length": "cut at max. new tokens", "stopped": "stopped"}
@@ -65,10 +67,9 @@ def small_print(turn: Turn, hidden: bool) -> str:
     if not (piece := turn.piece):
         return ""
     told = [f"{piece.tokens} token{'' if piece.tokens == 1 else 's'}"]
-    if not hidden:
-        if piece.first_s is not None:
-            told.append(f"first after {piece.first_s:.2f} s")
-            # The first token waits for the prompt to be read: it says nothing of the writing.
-            if (after := piece.seconds - piece.first_s) > 0 and piece.tokens > 1:
-                told.append(f"{(piece.tokens - 1) / after:.0f} tokens/s")
+    if piece.first_s is not None and not hidden:
+        told.append(f"first after {piece.first_s:.2f} s{' with loading' if turn.first else ''}")
+        # The first token waits for the prompt to be read: it says nothing of the writing.
+        if (after := piece.seconds - piece.first_s) > 0 and piece.tokens > 1:
+            told.append(f"{(piece.tokens - 1) / after:.0f} tokens/s")
     return ", ".join([*told, *filter(None, [ENDS[piece.finish_reason]])])

@@ -20,6 +20,7 @@ class Turn:
     row:      id of the test row that asks exactly this; None: none does
     piece:    the answer; None before its first token
     fault:    why there is no answer, or ""
+    first:    the model had not answered before: its seconds hold the loading
     """
 
     number: int
@@ -28,6 +29,7 @@ class Turn:
     row: str | None = None
     piece: Piece | None = None
     fault: str = ""
+    first: bool = False
 
     @property
     def text(self) -> str:
@@ -115,3 +117,16 @@ class Talk:
         """Return the columns whose last answer can be judged: it is there and came to its end."""
         found = ((name, self.last(name)) for name in self.order)
         return [name for name, turn in found if turn and turn.ended]
+
+    def failed(self) -> list[str]:
+        """Return why nobody answered the last question, or nothing where somebody did."""
+        turns = [turn for name in self.order if (turn := self.last(name))]
+        if not turns or any(turn.piece for turn in turns):
+            return []
+        return list(dict.fromkeys(turn.fault for turn in turns))
+
+    def take_back(self) -> None:
+        """Take the last question out of the chat."""
+        self.asked -= 1
+        for name in self.order:
+            self.turns[name].pop()

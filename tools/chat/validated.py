@@ -10,6 +10,7 @@ that has one, by the words of the recipe's instruction, or because the answer be
 """
 
 import json
+import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -22,6 +23,8 @@ from stages.core.proof.strict import strict
 
 SHORTEST_INSTRUCTION = 12  # characters of the template before its first variable
 OPENINGS = ("{", "[", "```")
+# The whole record, or an object that is written out with its keys.
+ONE_OBJECT = re.compile(r'\{\{\s*record\s*\|\s*(to)?json\s*\}\}|\{\s*".*\}', re.DOTALL)
 CUT = {
     "length": "it was cut at max. new tokens, before its end",
     "stopped": "it was stopped before its end",
@@ -58,11 +61,11 @@ class Records:
         self._instruction = instruction
         self._rows = rows
 
-    def found(self, text: str, prompt: str, row: str | None, cut: str = "") -> Found | None:
+    def found(self, text: str, prompt: str, row: str | None, ended: str = "stop") -> Found | None:
         """Return what an answer is; None where no record was asked for and none begins.
 
         row: id of the test row that was asked, or None
-        cut: why the answer has no end (length, stopped); "": it has one
+        ended: its finish_reason: stop, length or stopped
         """
         asked = row in self._rows if row else self._begins(prompt)
         if not asked and not text.lstrip().startswith(OPENINGS):
@@ -74,15 +77,17 @@ class Records:
         try:
             record, operations = check(reply, self._schema, self._settings)
         except Refused as refused:
-            return Found("fault", "Not valid", faults_of(refused, where, CUT.get(cut)))
+            return Found("fault", "Not valid", faults_of(refused, where, CUT.get(ended)))
         done = [f"{name}: {OPERATIONS[name]}" for name in operations]
-        return Found("repaired", "Valid when repaired", [*filter(None, [where]), *done], spelled(record))
+        return Found(
+            "repaired", "Valid when repaired", [*filter(None, [where]), *done], spelled(record)
+        )
 
     def _begins(self, prompt: str) -> bool:
         return bool(self._instruction) and prompt.startswith(self._instruction)
 
     def _parsed(self, text: str) -> Found | None:
-        """Judge a text that is JSON as it stands; None: it does not fit, and may yet be unwrapped."""
+        """Judge a text that is JSON; None: it does not fit as it stands, and may be unwrapped."""
         record = json.loads(text)
         if not isinstance(record, dict) or self._schema.mismatch(record):
             return None
@@ -132,8 +137,7 @@ def wants_records(params: dict[str, Any], answer: str) -> bool:
     sections = (params.get("evaluate") or {}).get("sections") or {}
     if any("schema_valid" in section["metrics"] for section in sections.values()):
         return True
-    bare = "".join(answer.split())
-    return bare in ("{{record|tojson}}", "{{record|json}}") or bare[:2] in ('{"', "{%")and bare[-1:] == "}"
+    return ONE_OBJECT.fullmatch(answer.strip()) is not None
 
 
 def records(params: dict[str, Any], root: Path, rows: Collection[dict[str, Any]]) -> Records | None:

@@ -14,6 +14,7 @@ from typing import Any
 from stages.core.errors import UserError
 from stages.core.records import Message
 from tools.chat import kept
+from tools.chat.board import MOST, Changes, columns, controls, judgeable, status
 from tools.chat.engine import Engine, Sampling
 from tools.chat.models import Model
 from tools.chat.rows import Rows, asked_of
@@ -21,10 +22,7 @@ from tools.chat.shown import column, render
 from tools.chat.talk import Talk, Turn
 from tools.chat.validated import Records
 
-MOST = 4  # columns
 INTERVAL_S = 0.08  # between two pictures of an answer that grows: an eye sees no more
-NAMELESS = "Choose a model first."
-Changes = dict[str, Any]
 
 
 class Window:
@@ -48,6 +46,10 @@ class Window:
         self.verdicts = verdicts
         self._answered: set[str] = set()
 
+    def columned(self, chosen: Sequence[str] | None) -> list[str]:
+        """Return the chosen models as the columns stand: a base before what was trained on it."""
+        return [name for name in self.models if name in (chosen or ())][:MOST]
+
     def system_for(self, name: str, system: str | None, own: bool) -> str | None:
         """Return the system prompt that a model is given: as it was trained, or the box's."""
         return self.models[name].system if own else system
@@ -62,38 +64,33 @@ class Window:
         """
         if talk.stop is not None:
             return
-        if fault := NAMELESS if not chosen else "" if (prompt or "").strip() else "Type a prompt first.":
-            yield {"status": render("status.html", text=fault, fault=True)}
+        names = self.columned(chosen)
+        if not names or not prompt or not prompt.strip():
+            fault = "Type a prompt first." if names else "Choose a model first."
+            yield {"status": status(fault, fault=True)}
             return
-        sampling = sampling_of(numbers)
-        assert prompt is not None
         talk.stop = threading.Event()
         try:
-            talk.arrange(chosen[:MOST])
+            talk.arrange(names)
             for name in talk.order:
                 sent = talk.messages(name, prompt, self.system_for(name, system, own))
-                turn = Turn(talk.asked, sent, sampling, self.rows.asking(sent))
+                turn = Turn(talk.asked, sent, sampling_of(numbers), self.rows.asking(sent))
                 talk.turns.setdefault(name, []).append(turn)
             talk.asked += 1
-            yield {**self.columns(talk), **self.controls(talk), "prompt": "", "kept": "", "note": ""}
+            yield {**self._shown(talk), "prompt": "", "kept": "", "note": ""}
             for at, name in enumerate(talk.order):
                 yield from self._answer(talk, at, name)
-        finally:
+        finally:  # a browser that is closed ends it here, too
             talk.stop.set()
             talk.stop = None
-        turns = [talk.last(name) for name in talk.order]
-        if all(turn and turn.fault and not turn.text for turn in turns):
-            talk.asked -= 1
-            for name in talk.order:
-                talk.turns[name].pop()
-            faults = "\n".join(dict.fromkeys(turn.fault for turn in turns if turn))
-            status = render("status.html", text=faults, fault=True)
-            yield {**self.columns(talk), **self.controls(talk), "prompt": prompt, "status": status}
+        if faults := talk.failed():
+            talk.take_back()
+            told = {"prompt": prompt, "status": status("\n".join(faults), fault=True)}
+            yield {**self._shown(talk), **told}
             return
         labels = ", ".join(talk.label(name) for name in talk.order)
-        status = render("status.html", text=f"Done: {labels}.", fault=False)
         sent_as = self.as_sent(talk, chosen, system, own, "")
-        yield {**self.columns(talk), **self.controls(talk), **sent_as, "status": status}
+        yield {**self._shown(talk), **sent_as, "status": status(f"Done: {labels}.")}
 
     def _answer(self, talk: Talk, at: int, name: str) -> Iterator[Changes]:
         """Let one model answer the last question; yield its column as it grows."""
@@ -104,17 +101,17 @@ class Window:
             turn.fault = "Not asked: stopped before its turn."
             yield {here: column(talk, name, self.records)}
             return
-        doing = "reads the prompt" if name in self._answered else "is being loaded"
-        yield {"status": render("status.html", text=f"{label} {doing} …", fault=False)}
+        turn.first = name not in self._answered
+        doing = "is being loaded" if turn.first else "reads the prompt"
+        yield {"status": status(f"{label} {doing} …")}
         last = 0.0
         try:
             for piece in self.engine.answer(name, turn.messages, turn.sampling, stop):
                 if turn.piece is None:
                     self._answered.add(name)
-                    status = render("status.html", text=f"{label} is answering …", fault=False)
-                    yield {"status": status}
+                    yield {"status": status(f"{label} is answering …")}
                 turn.piece = piece
-                if piece.finish_reason or monotonic() - last > INTERVAL_S:
+                if not piece.finish_reason and monotonic() - last > INTERVAL_S:
                     yield {here: column(talk, name, self.records)}
                     last = monotonic()
         except UserError as error:
@@ -135,54 +132,56 @@ class Window:
             return {}
         talk.clear(blind, before)
         empty = {"prompt": "", "status": "", "kept": "", "note": "", "prompt-as-sent-text": ""}
-        return {**self.columns(talk), **self.controls(talk), **empty}
+        return {**self._shown(talk), **empty}
 
     def choose(self, talk: Talk, chosen: list[str], system: str | None, own: bool) -> Changes:
-        """Show the columns of the models that are chosen now, and the prompt they were trained with."""
+        """Show the columns of the models that are chosen now, and their system prompt."""
         if talk.stop is not None:
             return {}
-        talk.arrange(chosen[:MOST])
-        return {**self.columns(talk), **self.controls(talk), **self.systems(chosen, own)}
+        talk.arrange(self.columned(chosen))
+        return {**self._shown(talk), **self.systems(chosen, own)}
 
-    def systems(self, chosen: list[str], own: bool) -> Changes:
+    def systems(self, chosen: list[str] | None, own: bool) -> Changes:
         """Show the system prompt of the first of the models, and say where others had another."""
-        trained = {name: self.models[name].system or "" for name in chosen}
+        trained = {name: self.models[name].system or "" for name in self.columned(chosen)}
         note = render("system.html", trained=trained, own=own)
         first = next(iter(trained.values()), "")
         return {"system-note": note, **({"system": first} if own else {})}
 
-    def noted(self, talk: Talk, chosen: list[str], own: bool) -> Changes:
+    def noted(self, talk: Talk, chosen: list[str] | None, own: bool) -> Changes:
         """Say what the system prompt's box is now: as trained, or a person's."""
         return {"system-note": self.systems(chosen, own)["system-note"]}
 
     def hide(self, talk: Talk, blind: bool) -> Changes:
         """Hide the names, or show them: at once in an empty chat, else from the next one on."""
         if talk.asked or talk.stop is not None:
-            text = "The names are hidden from the next chat on." if blind else ""
-            if not blind and talk.blind:
-                text = "The names are shown from the next chat on, or when a verdict is kept."
-            return {"status": render("status.html", text=text, fault=False)}
-        chosen, talk.blind = talk.order, blind
+            text = "The names are shown from the next chat on, or when a verdict is kept."
+            if blind:
+                text = "The names are hidden from the next chat on."
+            return {"status": status("" if blind == talk.blind else text)}
+        chosen, talk.blind = self.columned(talk.order), blind
+        talk.order = []
         talk.arrange(chosen)
-        return self.columns(talk)
+        return columns(talk, self.records)
 
-    def example(self, talk: Talk, at: int, chosen: list[str], blind: bool) -> Changes:
+    def example(self, talk: Talk, at: int, chosen: list[str] | None, blind: bool) -> Changes:
         """Begin a new chat with an example's prompt in the box, as its row has it."""
         if talk.stop is not None:
             return {}
         asked = asked_of(self.rows.examples[at])
-        own = all(self.models[name].system == asked.system for name in chosen)
+        own = all(self.models[name].system == asked.system for name in self.columned(chosen))
         changes = self.new(talk, blind, asked.before)
         changes |= {"prompt": asked.prompt, "system": asked.system or "", "system-own": own}
-        return changes | {"system-note": self.systems(chosen, own)["system-note"]}
+        return changes | self.noted(talk, chosen, own)
 
     def as_sent(
         self, talk: Talk, chosen: list[str], system: str | None, own: bool, prompt: str | None
     ) -> Changes:
-        """Show what each model is given, to the letter: for the box's prompt, or the last question."""
+        """Show to the letter what each model is given: for the box's prompt, or the last one."""
         shown: dict[str, list[str]] = {}
+        fault = ""
         try:
-            for name in talk.order or chosen:
+            for name in talk.order or self.columned(chosen):
                 if prompt and prompt.strip():
                     sent = talk.messages(name, prompt, self.system_for(name, system, own))
                 elif turn := talk.last(name):
@@ -191,9 +190,9 @@ class Window:
                     continue
                 shown.setdefault(self.engine.prompt(name, sent), []).append(talk.label(name))
         except UserError as error:
-            return {"prompt-as-sent-text": render("as_sent.html", shown={}, fault=str(error))}
-        parts = {", ".join(names): text for text, names in shown.items()}
-        return {"prompt-as-sent-text": render("as_sent.html", shown=parts, fault="")}
+            fault = str(error)
+        parts = [(", ".join(names), text) for text, names in shown.items()]
+        return {"prompt-as-sent-text": render("as_sent.html", shown=parts, fault=fault)}
 
     def keep(self, talk: Talk, note: str | None, judged: str | None, *pairs: str | None) -> Changes:
         """Keep what was said of the last answers; hidden names are told then.
@@ -205,93 +204,44 @@ class Window:
             lines = self._lines(talk, note or "", judged, pairs)
             if not lines:
                 text = "Nothing to keep: say of an answer how it is."
-                return {"kept": render("status.html", text=text, fault=True)}
+                return {"kept": status(text, fault=True)}
             text = kept.keep_all(self.verdicts, lines)
         except UserError as error:
-            return {"kept": render("status.html", text=str(error), fault=True)}
+            return {"kept": status(str(error), fault=True)}
         talk.told = True
-        said = {f"verdict-{at}": value for at, value in enumerate(pairs, 1) if value}
-        controls = self.controls(talk)
-        for name, value in said.items():
-            controls[name]["value"] = value
-        controls["verdict-answer"]["value"] = judged
-        return {**self.columns(talk), **controls, "kept": render("status.html", text=text, fault=False)}
+        shown = self._shown(talk)
+        for at, value in enumerate(pairs, 1):
+            shown[f"verdict-{at}"]["value"] = value
+        shown["verdict-answer"]["value"] = judged
+        return {**shown, "kept": status(text)}
 
     def _lines(
         self, talk: Talk, note: str, judged: str | None, pairs: Sequence[str | None]
     ) -> list[dict[str, Any]]:
-        if len(talk.order) == 1 and judged and (row := self.judgeable(talk)):
-            turn = kept.turn_of(talk, talk.order[0])
-            return [kept.answer_of(self.rows.by_id[row], talk.order[0], turn.text, judged, note)]
+        """Return what was said of the last answers as lines of the file."""
+        if judged and (row := judgeable(talk, self.rows)):
+            (name,) = talk.order
+            text = kept.turn_of(talk, name).text
+            return [kept.answer_of(self.rows.by_id[row], name, text, judged, note)]
         return [
-            kept.pair_of(talk, self.models, name, verdict, note)
+            kept.pair_of(talk, self.models, name, verdict, note, self.rows.by_id)
             for name, verdict in zip(talk.order[1:], pairs, strict=False)
             if verdict
         ]
 
-    def judgeable(self, talk: Talk) -> str | None:
-        """Return the test row whose scored answer the only column's last one is, or None."""
-        if len(talk.order) != 1 or not (turn := talk.last(talk.order[0])) or not turn.row:
-            return None
-        scored = self.rows.answered(talk.order[0], turn.row)
-        return turn.row if turn.ended and scored == turn.text else None
-
-    def columns(self, talk: Talk) -> Changes:
-        """Return the HTML of every column; those without a model are not shown."""
-        shown: Changes = {
-            f"answers-{at}": {"visible": True, "value": column(talk, name, self.records)}
-            for at, name in enumerate(talk.order)
-        }
-        return shown | {
-            f"answers-{at}": {"visible": False, "value": ""} for at in range(len(talk.order), MOST)
-        }
-
-    def controls(self, talk: Talk) -> Changes:
-        """Return which buttons can be pressed, what can be judged, and the reference."""
-        busy = talk.stop is not None
-        idle = {"interactive": not busy}
-        ready = [] if busy else talk.ready()
-        judgeable = None if busy else self.judgeable(talk)
-        shown: Changes = {name: dict(idle) for name in ("send", "new", "models")}
-        shown["stop"] = {"interactive": busy}
-        first = talk.order[0] if talk.order else ""
-        for at in range(1, MOST):
-            name = talk.order[at] if at < len(talk.order) else ""
-            there = bool(name) and name in ready and first in ready
-            label = f"{talk.label(name)} is … {talk.label(first)}" if there else ""
-            shown[f"verdict-{at}"] = {"visible": there, "value": None}
-            if there:
-                shown[f"verdict-{at}"] |= {"label": label, "choices": choices(talk.label(first))}
-        shown["verdict-answer"] = {"visible": judgeable is not None, "value": None}
-        pairs = any(shown[f"verdict-{at}"]["visible"] for at in range(1, MOST))
-        shown["verdict"] = {"visible": pairs or judgeable is not None}
-        shown["reference"] = "" if busy else self.reference(talk)
-        return shown
-
-    def reference(self, talk: Talk) -> str:
-        """Return the reference of the test row that was asked last, or nothing."""
-        turns = [talk.last(name) for name in talk.order]
-        row = next((turn.row for turn in turns if turn and turn.row), None)
-        if row is None:
-            return ""
-        found = self.rows.by_id[row]
-        text = found["messages"][-1]["content"]
-        return render("reference.html", text=text, set=found.get("set", ""), row=row)
-
-
-def choices(first: str) -> list[tuple[str, str]]:
-    """Return how a column may be compared with the first one, and the word that is kept."""
-    return [(f"better than {first}", "better"), ("as good", "same"), (f"worse than {first}", "worse")]
+    def _shown(self, talk: Talk) -> Changes:
+        """Return everything that follows from the chat as it stands."""
+        return {**columns(talk, self.records), **controls(talk, self.rows)}
 
 
 def sampling_of(numbers: Sequence[float | None]) -> Sampling:
-    """Return the sampling that the controls say; an emptied one is switched off."""
+    """Return the sampling that the controls say; one that was emptied is off."""
     new, temperature, top_p, top_k, penalty, seed = numbers
     return Sampling(
         max(1, int(new or 1)),
-        max(0.0, float(temperature or 0.0)),
-        float(1.0 if not top_p else top_p),
-        max(0, int(top_k or 0)),
-        float(1.0 if not penalty else penalty),
-        max(0, int(seed or 0)),
+        float(temperature or 0.0),
+        float(top_p or 1.0),
+        int(top_k or 0),
+        float(penalty or 1.0),
+        int(seed or 0),
     )

@@ -24,21 +24,13 @@ from stages.report.page import (
     skills,
     story,
 )
-from stages.report.page.frame import HERE, render
-from stages.report.transfer import chain
+from stages.report.page.frame import HERE, chains, render
 
 PARTS = (
-    overview, comparison, forgetting, skills, samples, by_hand, story, rejects, curves, layers,
+    overview, forgetting, skills, comparison, samples, by_hand, story, rejects, curves, layers,
     costs, more, graph, lineage, environment,
 )  # fmt: skip
 STYLES = "style", "pictures"
-
-
-def chains(build: Build) -> list[list[str]]:
-    """Return the ways from the base to each adapter that nothing is trained on top of."""
-    stack = {adapter["name"]: adapter for adapter in build.params["adapters"].values()}
-    below = {adapter["on"] for adapter in stack.values()}
-    return [chain(name, stack) for name in stack if name not in below] or [["base"]]
 
 
 def page(build: Build) -> str:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from stages.report.page.axes import Scale, cut, log_ticks, place, rounded_span, spread, ticks, wide
 
 Point = tuple[float, float]
-WIDTH, SMALL, TEXT = 310, 11, 12  # a phone's width in units of the picture; sizes of its texts
+WIDTH, TEXT = 300, 12  # about a phone's width; the size of the labels
+BOLD = 1.1  # so much wider
 TALL = {"small": 130, "large": 200}
 MOST = 240  # points of a line that are drawn: more than there are units
-LABEL = 92  # units at most for the labels at the ends of the lines
+LABEL = 112  # units at most for the labels at the ends of the lines
 
 
 @dataclass
@@ -31,11 +32,9 @@ class Line:
 
 @dataclass
 class Mark:
-    """A point that is named; `to`: where a rise from it ends."""
+    """A point with a ring around it, and where a rise from it ends."""
 
     at: Point
-    says: str
-    series: int
     to: Point | None = None
 
 
@@ -81,8 +80,8 @@ def chart(
     """
     height = TALL[size]
     lines = [Line(**{**vars(each), "points": thinned(each.points)}) for each in lines]
-    label_room = min(LABEL, max(wide(each.label, TEXT) for each in lines))
-    left, right, top, bottom = 40, WIDTH - 10 - label_room, 22, height - 34
+    label_room = min(LABEL, max(wide(each.label, TEXT) * BOLD for each in lines))
+    left, right, top, bottom = 38, WIDTH - 10 - label_room, 24, height - 34
     xs = [at for line in lines for at, _ in line.points]
     ys = [value for line in lines for _, value in line.points]
     ys += [end for line in lines for band in line.band for end in band[1:]]
@@ -104,7 +103,7 @@ def chart(
         x_ticks = [at for at in x_ticks if at == int(at)]
     drawn = [
         {
-            "label": cut(line.label, label_room, TEXT),
+            "label": cut(line.label, label_room / BOLD + 0.5, TEXT),
             "title": line.label,
             "series": line.series,
             "dashed": line.dashed,
@@ -127,7 +126,7 @@ def chart(
         "x_ticks": [(x.at(at), spelled(at)) for at in x_ticks],
         "y_ticks": [(y.at(at), spelled(at)) for at in y_ticks],
         "lines": drawn,
-        "marks": [_mark(each, x, y, (left, right)) for each in marks],
+        "marks": [_mark(each, x, y) for each in marks],
     }
 
 
@@ -160,20 +159,13 @@ def _label_ends(
     """Put each label beside the end of its line, none upon another."""
     order = sorted(range(len(lines)), key=lambda at: (y.at(lines[at].points[-1][1]), at))
     wanted = [float(y.at(lines[at].points[-1][1])) for at in order]
-    found = spread(wanted, [14.0] * len(order), ends[0] + 4, ends[1])
+    found = spread(wanted, [14.0] * len(order), ends[0] + 4, ends[1] - 6)
     for at, to in zip(order, found, strict=True):
         end = lines[at].points[-1]
         drawn[at]["end"] = {"x": x.at(end[0]), "y": y.at(end[1]), "label_y": place(to)}
 
 
-def _mark(mark: Mark, x: Scale, y: Scale, ends: tuple[float, float]) -> dict[str, object]:
-    """Return a mark with its text, which stays between the ends of the axis."""
-    at_x, at_y = x.at(mark.at[0]), y.at(mark.at[1])
-    half = wide(mark.says, SMALL) / 2
-    text_x = min(max(at_x, ends[0] + half), ends[1] - half)
-    told: dict[str, object] = {"x": at_x, "y": at_y, "series": mark.series, "says": mark.says}
-    told["text_x"] = place(text_x)
-    # Below a minimum there is room, unless it lies at the bottom.
-    told["text_y"] = place(at_y + 16 if at_y + 20 < y.start else at_y - 9)
-    told["to"] = (x.at(mark.to[0]), y.at(mark.to[1])) if mark.to else None
-    return told
+def _mark(mark: Mark, x: Scale, y: Scale) -> dict[str, object]:
+    """Return where a mark is drawn."""
+    to = (x.at(mark.to[0]), y.at(mark.to[1])) if mark.to else None
+    return {"x": x.at(mark.at[0]), "y": y.at(mark.at[1]), "to": to}

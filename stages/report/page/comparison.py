@@ -60,7 +60,7 @@ def cell(line: Mapping[str, Any], ends: tuple[float, float], n: int) -> dict[str
 
 
 def sections(build: Build) -> list[dict[str, Any]]:
-    """Return name, n and rows of each section: a row a metric, the primary one first."""
+    """Return each section's name, n and rows: a row a metric, the primary one first."""
     figures, told = by_place(build.figures), []
     for name, section in build.sections.items():
         n = max((found.get(name, {}).get("n", 0) for found in build.models.values()), default=0)
@@ -79,7 +79,7 @@ def sections(build: Build) -> list[dict[str, Any]]:
             rows += [row] * bool(there)
         if rows:
             counts = next(filter(None, map(counted, groups)), "") or str(n)
-            told.append({"name": name, "n": counts, "rows": rows})
+            told.append({"name": name, "n": counts, "rows": rows, "more": len(rows) - 1})
     return told
 
 

@@ -78,12 +78,9 @@ def pictures(build: Build, name: str, number: int) -> dict[str, Any] | None:
         return None
     rose = next((each for each in build.rose if each.model == name), None)
     values = [value for line in losses for _, value in line.points]
-    marks = []
-    for line in losses:
-        if line.label == SIDES["val"] and len(line.points) > 1:
-            at = (float(rose.step), rose.lowest) if rose else lowest(line.points)
-            to = line.points[-1] if rose else None
-            marks.append(Mark(at, f"lowest {at[1]:.3g}, step {at[0]:.0f}", series, to))
+    val = next((line.points for line in losses if line.label == SIDES["val"]), [])
+    ring = ((float(rose.step), rose.lowest) if rose else lowest(val)) if len(val) > 1 else None
+    marks = [Mark(ring, val[-1] if rose else None)] if ring else []
     log = min(values) > 0 and max(values) / min(values) >= WIDE_RANGE
     axis = "training step"
     drawn = chart(losses, axis, "loss, nats per token", log=log, marks=marks)
@@ -93,6 +90,7 @@ def pictures(build: Build, name: str, number: int) -> dict[str, Any] | None:
         "name": name,
         "told": told(name, losses, rose),
         "rose": rose,
+        "ring": ring,
         "loss": drawn,
         "accuracy": chart(right, axis, "token accuracy, share", size="small") if right else None,
         "accuracy_told": f"{name}: {right_told(right)}." if right else "",

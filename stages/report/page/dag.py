@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 from typing import NamedTuple
 
 Edge = tuple[str, str]  # from, to
-SWEEPS = 12
+SWEEPS = 12  # of the search for an order
+SETTLING = 100  # moves of each layer
+STRAIGHT = 20.0  # pulls a bend of a long arrow another one, where a node pulls 1
 
 
 class Via(NamedTuple):
@@ -67,10 +70,17 @@ def acyclic(nodes: list[str], edges: set[Edge]) -> bool:
 
 
 def layered(nodes: list[str], edges: set[Edge]) -> dict[str, int]:
-    """Return the layer of each node: one after the last of those that it depends on."""
+    """Return the layer of each node: one after the last of those that it depends on.
+
+    What depends on nothing stands just before the first that depends on it.
+    """
     layer: dict[str, int] = {}
     for node in in_order(nodes, edges):
         layer[node] = 1 + max((layer[source] for source, to in edges if to == node), default=-1)
+    for node in nodes:
+        after = [layer[to] for source, to in edges if source == node]
+        if layer[node] == 0 and after:
+            layer[node] = min(after) - 1
     return layer
 
 
@@ -89,7 +99,7 @@ def _ways(layer: dict[str, int], edges: set[Edge]) -> dict[Edge, list[Spot]]:
 def crossings(layers: list[list[Spot]], ways: dict[Edge, list[Spot]]) -> int:
     """Count how often arrows cross between layers."""
     place = {spot: at for layer in layers for at, spot in enumerate(layer)}
-    steps = [pair for way in ways.values() for pair in zip(way, way[1:], strict=False)]
+    steps = [pair for way in ways.values() for pair in pairwise(way)]
     number = {spot: at for at, layer in enumerate(layers) for spot in layer}
     found = 0
     for at, (source, to) in enumerate(steps):
@@ -104,7 +114,7 @@ def _ordered(layers: list[list[Spot]], ways: dict[Edge, list[Spot]]) -> list[lis
 
     Source: the barycentre method, Sugiyama et al. 1981, https://doi.org/10.1109/TSMC.1981.4308636
     """
-    steps = [pair for way in ways.values() for pair in zip(way, way[1:], strict=False)]
+    steps = [pair for way in ways.values() for pair in pairwise(way)]
     before: dict[Spot, list[Spot]] = {}
     after: dict[Spot, list[Spot]] = {}
     for source, to in steps:
@@ -131,7 +141,7 @@ def _settle(layout: Layout, sizes: dict[Spot, float], gap: float) -> None:
     """Put each spot near the mean of its neighbours, none upon another, in the given order."""
     near: dict[Spot, list[Spot]] = {}
     for way in layout.ways.values():
-        for one, other in zip(way, way[1:], strict=False):
+        for one, other in pairwise(way):
             near.setdefault(one, []).append(other)
             near.setdefault(other, []).append(one)
     for layer in layout.layers:  # packed, around the middle
@@ -143,15 +153,21 @@ def _settle(layout: Layout, sizes: dict[Spot, float], gap: float) -> None:
         for spot in layer:
             layout.at[spot] = begin + sizes[spot] / 2
             begin += sizes[spot] + gap
-    for _ in range(SWEEPS):
-        for layer in layout.layers:
+    for sweep in range(SETTLING):
+        for layer in layout.layers if sweep % 2 else reversed(layout.layers):
             wanted = [
-                sum(layout.at[other] for other in near[spot]) / len(near[spot])
+                sum(layout.at[other] * _pull(spot, other) for other in near[spot])
+                / sum(_pull(spot, other) for other in near[spot])
                 if near.get(spot)
                 else layout.at[spot]
                 for spot in layer
             ]
             _apart(layer, wanted, sizes, gap, layout)
+
+
+def _pull(spot: Spot, other: Spot) -> float:
+    """Return how much a spot wants to stand as another one: long arrows are to be straight."""
+    return STRAIGHT if isinstance(spot, Via) and isinstance(other, Via) else 1.0
 
 
 def _apart(
@@ -166,13 +182,15 @@ def _apart(
     for spot in layer:
         offsets.append(length + sizes[spot] / 2)
         length += sizes[spot] + gap
-    blocks: list[tuple[float, int]] = []  # the mean of wanted places less offsets, how many
-    for at, offset in zip(wanted, offsets, strict=True):
-        blocks.append((at - offset, 1))
+    # Blocks: the mean of wanted places less offsets, their weight, how many spots.
+    blocks: list[tuple[float, float, int]] = []
+    for spot, at, offset in zip(layer, wanted, offsets, strict=True):
+        blocks.append((at - offset, STRAIGHT if isinstance(spot, Via) else 1.0, 1))
         while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
-            (one, few), (other, more) = blocks[-2:]
-            blocks[-2:] = [((one * few + other * more) / (few + more), few + more)]
-    shifts = [shift for shift, count in blocks for _ in range(count)]
+            (one, weight, few), (other, heavy, more) = blocks[-2:]
+            mean = (one * weight + other * heavy) / (weight + heavy)
+            blocks[-2:] = [(mean, weight + heavy, few + more)]
+    shifts = [shift for shift, _, count in blocks for _ in range(count)]
     most = layout.length - length + gap
     for spot, offset, shift in zip(layer, offsets, shifts, strict=True):
         layout.at[spot] = offset + min(max(shift, 0.0), most)

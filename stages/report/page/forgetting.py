@@ -1,6 +1,7 @@
 """What each adapter forgot of the base, and what came back."""
 
 from collections.abc import Mapping
+from itertools import pairwise
 from math import isinf
 from typing import Any
 
@@ -11,16 +12,15 @@ from stages.core.significance import shown
 from stages.report.build import Build
 from stages.report.forgetting import Loss, losses
 from stages.report.markdown import counted
-from stages.report.page.frame import figure, render
-from stages.report.transfer import chain
+from stages.report.page.frame import chains, figure, render
 from stages.report.words import verdict
 
 TITLE = "Forgotten and won back"
 
 # Of one picture, in its own units: room for the figures above, and for the models' names below.
 WIDE, HIGH = 240, 168
-LEFT, RIGHT, TOP, FOOT = 42, 22, 22, 28
-LONGEST = 11  # letters of a model's name below its point
+LEFT, RIGHT, TOP, FOOT = 48, 36, 16, 28
+LETTER = 6.4  # of a model's name below its point
 
 
 def places(of: list[Mapping[str, Any]], key: str) -> tuple[float, float]:
@@ -52,10 +52,11 @@ def picture(build: Build, models: list[str], section: str, key: str) -> dict[str
         return round(HIGH - FOOT - share * (HIGH - TOP - FOOT), 1)
 
     apart = (WIDE - LEFT - RIGHT) / max(len(models) - 1, 1)
+    longest = int(min(apart, 2 * RIGHT) / LETTER)
     points = [
         {
             "model": model,
-            "name": model if len(model) <= LONGEST else f"{model[: LONGEST - 1]}\u2026",
+            "name": model if len(model) <= longest else f"{model[: longest - 1]}\u2026",
             "value": line["value"],
             "ends": [at(line[end]) for end in ("low", "high")]
             if line.get("low") is not None
@@ -66,7 +67,7 @@ def picture(build: Build, models: list[str], section: str, key: str) -> dict[str
         for place, (model, line) in enumerate(zip(models, lines, strict=True))
     ]
     steps = []
-    for one, other in zip(points, points[1:], strict=False):
+    for one, other in pairwise(points):
         of_section = build.comparisons[other["model"]]["sections"].get(section, {})
         on = of_section.get("keys", {}).get(key, {}).get("on", {})
         step = {"from": one, "to": other, "delta": on.get("delta")}
@@ -74,18 +75,18 @@ def picture(build: Build, models: list[str], section: str, key: str) -> dict[str
         step["back"] = of_section.get("recovery", {}).get("value")
         steps.append(step)
     told = "; ".join(f"{point['model']} {figure(point['value'])}" for point in points)
-    grid = [(at(value), f"{value:g}" if value in ends else "") for value in (*ends, sum(ends) / 2)]
+    grid = [
+        (at(value), f"{value:g}".replace("-", "\u2212") if value in ends else "")
+        for value in (*ends, sum(ends) / 2)
+    ]
     return {"section": section, "key": key, "arrow": arrow(key), "points": points, "steps": steps,
             "grid": grid, "told": told}  # fmt: skip
 
 
 def pictures(build: Build) -> list[dict[str, Any]]:
-    """Return the pictures of each chain of models: what all adapters but the last are trained on."""
-    stack = {adapter["name"]: adapter for adapter in build.params["adapters"].values()}
-    below = {adapter["on"] for adapter in stack.values()}
+    """Return the pictures of each way from the base to an adapter that nothing is on top of."""
     told = []
-    for last in (name for name in stack if name not in below):
-        models = [name for name in chain(last, stack) if name in build.names]
+    for models in chains(build):
         drawn = [
             picture(build, models, name, section["primary"])
             for name, section in build.sections.items()

@@ -55,8 +55,9 @@ def lines(build: Build, measure: str, pairs: bool) -> list[Line]:
     on = {each["name"]: each["on"] for each in build.params["adapters"].values()}
     known = {name: at for at, name in enumerate(build.names)}
     drawn = []
+    one = len({against for _, against in found}) == 1
     for model, against in sorted(found, key=lambda pair: [known.get(name, -1) for name in pair]):
-        label = f"{model} – {against}" if pairs else model
+        label = model if one else f"{model} vs {against}"
         series = known.get(model, 0) % 8 + 1
         dashed = pairs and on.get(model) != against
         drawn.append(line_of(found[model, against], label, series, dashed))
@@ -109,5 +110,6 @@ def part(build: Build) -> Markup:
         measures=MEASURES,
         rows=table(build),
         found=build.layers,
-        note=NOTE,
+        note=NOTE.split("`"),
+        against=sorted({row["against"] for row in build.layer_lines if row["against"]}),
     )

@@ -76,7 +76,7 @@ def adapter_facts(manifest: Manifest, told: dict[str, Any]) -> list[Fact]:
     name = manifest["name"]
     found = [Fact("mode", told.get("mode", "stack"))]
     if mix := told.get("mix"):
-        found.append(Fact("trained on", ", ".join(f"{each} × {n:g}" for each, n in mix.items())))
+        found.append(Fact("trained on", ", ".join(f"{n:g} of {each}" for each, n in mix.items())))
     if rows := manifest.get("rows"):
         long = f", {rows['too_long']} left out as too long" if rows.get("too_long") else ""
         found.append(Fact("rows", f"{rows['trained']}{long}"))

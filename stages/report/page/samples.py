@@ -97,7 +97,9 @@ def unstruck(piece: Piece) -> Iterator[Piece]:
 def folded(text: str, found: list[Piece] | None = None) -> Shown:
     """Return a text to show, cut at LONGEST; unmarked without pieces."""
     parts, room = [], LONGEST
-    for mark, part in (each for piece in found or [Piece("same", text)] for each in unstruck(piece)):
+    for mark, part in (
+        each for piece in found or [Piece("same", text)] for each in unstruck(piece)
+    ):
         parts.append(Piece(mark, part[:room]))
         room -= len(part)
         if room <= 0:

@@ -5,15 +5,18 @@ Vertical, because it is read on a phone, too: each level is a row of nodes with 
 
 import math
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from stages.report.page.axes import cut, place, spread, wide
 
-WIDTH, MARGIN = 310, 2
-LEVEL, TOP, BAR = 78, 8, 9  # from level to level, above the first one, of a node
+WIDTH, MARGIN = 300, 2
+LEVEL, TOP, BAR = 80, 4, 9  # from level to level, above the first one, of a node
 BETWEEN = 11  # nodes of one level
 LEAST = 1.0  # so wide is what counts at least one
-SMALL = 12  # of the texts
+TEXT, BOLD = 12, 1.1  # size of the texts; so much wider are the bold ones
+FAR = 10  # from its node may a label be moved
+LINE, MOST = 15, 20  # from line to line of labels; lines beyond which nothing is spared
 
 
 @dataclass
@@ -92,7 +95,7 @@ def drawn(flow: Flow) -> dict[str, Any]:
     links = [_band(*link, at, unit) for link in _in_order(flow, at)]
     return {
         "width": WIDTH,
-        "height": TOP + (len(rows) - 1) * LEVEL + BAR + 34,
+        "height": TOP + (len(rows) - 1) * LEVEL + BAR + 8 + LINE * _lines(rows[-1], at),
         "bar": BAR,
         "links": links,
         "nodes": [
@@ -100,31 +103,78 @@ def drawn(flow: Flow) -> dict[str, Any]:
                 "x": place(each["x"]), "y": place(each["y"]), "length": place(each["length"]),
                 "count": f"{each['node'].count:,}", "label": each["label"],
                 "title": each["node"].label, "note": each["node"].note, "kind": each["node"].kind,
-                "text_x": place(each["text_x"]), "text_y": place(each["y"] + BAR + 13),
+                "text_x": place(each["text_x"]), "text_y": place(each["y"] + BAR + 18),
                 "middle": place(each["x"] + each["length"] / 2),
+                "line": each["line"], "left": each.get("left"),
+                "line_y": place(each["y"] + BAR + 18 + LINE * (each["line"] or 0)),
             }
             for each in at.values()
         ],
     }  # fmt: skip
 
 
+def _lines(row: list[Node], at: dict[str, dict[str, Any]]) -> int:
+    """Return how many lines the labels of a level take."""
+    return max(2 if at[node.key]["line"] is None else at[node.key]["line"] + 1 for node in row)
+
+
 def _label(row: list[Node], at: dict[str, dict[str, Any]]) -> None:
-    """Put the labels of a level below its nodes, none upon another."""
-    room = (WIDTH - 2) / len(row) - 6
-    longest = [wide(f"{node.count:,}", SMALL) * 1.1 for node in row]
-    needed = [
-        max(wide(node.label, SMALL), length) for node, length in zip(row, longest, strict=True)
-    ]
-    if sum(needed) + 6 * len(row) > WIDTH:  # each its share of the width
-        needed = [
-            min(each, max(room, length)) for each, length in zip(needed, longest, strict=True)
-        ]
-    middles = [at[node.key]["x"] + at[node.key]["length"] / 2 for node in row]
-    gaps = [0.0] + [(one + other) / 2 + 6 for one, other in zip(needed, needed[1:], strict=False)]
-    ends = needed[0] / 2 + 1, WIDTH - needed[-1] / 2 - 1
-    found = spread(middles, gaps, *ends)
-    for node, x, width in zip(row, found, needed, strict=True):
-        at[node.key] |= {"text_x": x, "label": cut(node.label, width + 0.5, SMALL)}
+    """Put the labels of a level below its nodes, none upon another.
+
+    Each is in the middle below its node, its count above its name; where that would move them away
+    from narrow nodes, those have theirs in one line, and each line ends below its node.
+    """
+    spots = [at[node.key] for node in row]
+    longest = [wide(f"{node.count:,}", TEXT) * BOLD for node in row]
+    needed = [max(wide(node.label, TEXT), each) for node, each in zip(row, longest, strict=True)]
+    middles = [spot["x"] + spot["length"] / 2 for spot in spots]
+    gaps = [0.0, *((one + other) / 2 + 6 for one, other in pairwise(needed))]
+    found = spread(middles, gaps, needed[0] / 2 + 1, WIDTH - needed[-1] / 2 - 1)
+    far = max(
+        abs(to - middle) - spot["length"] / 2
+        for spot, middle, to in zip(spots, middles, found, strict=True)
+    )
+    for spot, node, x in zip(spots, row, found, strict=True):
+        spot |= {"text_x": x, "label": node.label, "line": None}
+    if far > FAR or found[-1] + needed[-1] / 2 > WIDTH:
+        _stairs(spots, needed)
+
+
+def _stairs(spots: list[dict[str, Any]], needed: list[float]) -> None:
+    """Put the labels of narrow nodes one below the other, each line ending below its node.
+
+    A label goes to the left of its node's middle, or, too near to the edge, to the right; what does
+    not fit there is cut.
+    """
+    taken: list[tuple[float, float, int, float]] = []  # from, to, line, where its node is
+    for spot, width in zip(spots, needed, strict=True):  # the broad ones have both lines
+        if width <= spot["length"] + BETWEEN:
+            middle = spot["x"] + spot["length"] / 2
+            middle = min(max(middle, width / 2 + 1), WIDTH - width / 2 - 1)
+            spot["text_x"] = middle
+            begin, end = middle - width / 2, middle + width / 2
+            taken += [(begin, end, line, -WIDTH) for line in (0, 1)]  # nothing leads there
+    for spot, width in zip(spots, needed, strict=True):
+        if width <= spot["length"] + BETWEEN:
+            continue
+        node, middle = spot["node"], spot["x"] + spot["length"] / 2
+        count = wide(f"{node.count:,} ", TEXT) * BOLD
+        left = middle + 3 > WIDTH / 3
+        room = (middle if left else WIDTH - middle) - count - 4
+        spot["label"] = cut(node.label, room, TEXT)
+        length = count + wide(spot["label"], TEXT)
+        begin = middle + 3 - length if left else middle - 3
+        end, line = begin + length, 0
+        while any(
+            # Beside another label, upon the line that leads to another, or led to across another.
+            (at == line and begin < to + 6 and end > since - 6)
+            or (at >= line and begin - 3 < x < end + 3)
+            or (at < line < MOST and since - 2 < middle < to + 2)
+            for since, to, at, x in taken
+        ):
+            line += 1
+        taken.append((begin, end, line, middle))
+        spot |= {"text_x": end if left else begin, "line": line, "left": left}
 
 
 def _in_order(flow: Flow, at: dict[str, dict[str, Any]]) -> list[tuple[str, str, int]]:

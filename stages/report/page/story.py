@@ -14,14 +14,14 @@ SIDES = ("train", "val", "test")
 # What becomes of a reply, in the order in which validate tries it; rejected is the last.
 WAYS = {"parsed": "as they came", "repaired": "repaired", "overridden": "by hand"}
 ALIKE = {"duplicates": "duplicates", "near_duplicates": "near-duplicates"}
-LEAKS = {"row": "the same row", "prompt": "the same prompt", "group": "of one group"}
+LEAKS = {"row": "the row itself", "prompt": "their prompt", "group": "their group"}
 
 
 def reasons(data: dict[str, Any]) -> str:
     """Say why replies were rejected, the commonest first."""
     found = {why: finite(count) for why, count in data.get("rejected_by_reason", {}).items()}
     met = sorted((each for each in found.items() if each[1]), key=lambda each: (-each[1], each[0]))
-    return ", ".join(f"{count} {why}" for why, count in met)
+    return ", ".join(f"{why} {count:,}" for why, count in met)
 
 
 def replies(flow: Flow, data: dict[str, Any], level: int) -> int:
@@ -67,7 +67,7 @@ def left_out(origin: dict[str, Any]) -> tuple[int, dict[str, int]]:
     chats, nulls = origin.get("conversations", {}), origin.get("nulls", {})
     lost = {str(why): finite(count) for why, count in chats.get("left_out", {}).items()}
     if nulls:
-        lost["cells that say nothing"] = finite(nulls.get("dropped"))
+        lost["a cell that says nothing"] = finite(nulls.get("dropped"))
     return finite(origin.get("rows")) + sum(lost.values()), lost
 
 
@@ -80,7 +80,8 @@ def source(flow: Flow, name: str, origin: dict[str, Any], level: int) -> int:
         flow.link(f"read {name}", key, rows)
     flow.node(key, name, rows, level)
     if read > rows:
-        note = ", ".join(f"{count} {why.replace('_', ' ')}" for why, count in lost.items() if count)
+        reasons_met = ((why.replace("_", " "), count) for why, count in lost.items() if count)
+        note = ", ".join(f"{why} ({count:,})" for why, count in reasons_met)
         flow.node(f"lost {name}", "left out", read - rows, level, kind="out", note=note)
         flow.link(f"read {name}", f"lost {name}", read - rows)
     return rows
@@ -91,7 +92,10 @@ def sides(flow: Flow, name: str, found: dict[str, Any], level: int) -> None:
     rows, key = finite(found.get("rows")), f"set {name}"
     flow.node(key, f"set {name}", rows, level)
     leaking = {why: finite(count) for why, count in found.get("leaking", {}).items()}
-    why = ", ".join(f"{count} {LEAKS.get(each, each)}" for each, count in leaking.items() if count)
+    why = ", ".join(
+        f"{LEAKS.get(each, each)} ({count:,})" for each, count in leaking.items() if count
+    )
+    why = f"taken out, because rows that are held out share {why}" if why else ""
     parts = [(side, side, finite(found.get(side)), side, "") for side in SIDES]
     parts.append(("leaking", "would leak", sum(leaking.values()), "out", why))
     parts.append(("capped", "over the cap", finite(found.get("capped")), "out", ""))
@@ -159,7 +163,12 @@ def words(build: Build) -> list[str]:
     if not finite(data.get("requested")):
         told.append("No teacher was asked: all rows come from sources.")
     elif teachers:
-        told.append(f"The rows of replies were written by {', '.join(teachers)}.")
+        told.append(f"Who replied: {', '.join(teachers)}.")
+    if before := finite(build.costs.get("generate", {}).get("found")):
+        now = finite(build.costs["generate"].get("paid"))
+        told.append(
+            f"{before:,} replies came with the recipe or were in the journal; {now:,} were new."
+        )
     if again := finite(data.get("reasked")):
         back = finite(data.get("reask_recovered"))
         told.append(f"{again:,} replies were sent back with the reason; {back:,} came back sound.")
@@ -183,7 +192,7 @@ def part(build: Build) -> Markup:
     for number, (name, heading, flow) in enumerate(flows(build), 1):
         if not flow.nodes:
             continue
-        found = build.splits.get(name, {})
+        found, odd = build.splits.get(name, {}), sankey.odd(flow)
         pictures.append(
             {
                 "id": f"story-{number}",
@@ -191,10 +200,16 @@ def part(build: Build) -> Markup:
                 "drawn": sankey.drawn(flow),
                 "told": sankey.told(flow),
                 "notes": [(node.label, node.note) for node in flow.nodes if node.note],
-                "odd": sankey.odd(flow),
+                "odd": odd,
                 "sample": finite(found.get("train_sample")),
                 "joined": finite(found.get("joined")),
                 "rows": sankey.table(flow),
+                "plain": not odd and all(len(row) == 1 for row in sankey.levels(flow)),
+                "name": name,
+                "end": (flow.nodes[-1].label, flow.nodes[-1].count),
             }
         )
-    return render("story.html", pictures=pictures, words=words(build)) if pictures else Markup("")
+    if not pictures:
+        return Markup("")
+    whole = [picture for picture in pictures if picture["plain"]]
+    return render("story.html", pictures=pictures, whole=whole, words=words(build))

@@ -1,5 +1,7 @@
 """The chat window over an engine that says what it is told to, and over a tiny stack of models."""
 
+import importlib.util
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +13,7 @@ import pytest
 from stages.core.jsonl import write_rows
 from stages.core.params import read_yaml
 
-RECORD = '{"agree": "I agree, the plot was moving.", "disagree": "I do not, the plot was dull."}'
+ROOT = Path(__file__).resolve().parents[3]
 NAMES = ("base", "2b", "2c")
 ASKED = ("Is the plot moving?", "How many legs has a cat?", "Name a colour.")
 
@@ -75,19 +77,21 @@ def opened_with(project: Path) -> Iterator[Callable[..., str]]:
 
     windows = []
 
-    def begin(engine: Any, models: list[Any], lacking: Sequence[str] = (), **sections: Any) -> str:
+    def begin(engine: Any, found: list[Any], lacking: Sequence[str] = (), **sections: Any) -> str:
         params = {**read_yaml(project / "params.yaml"), **sections}
-        windows.append(build(engine, models, list(lacking), params, root=project))
-        return opened(windows[-1], 0)
+        windows.append(build(engine, found, list(lacking), params, root=project))
+        return opened(windows[-1], None)
 
     yield begin
     for window in windows:
-        window.close()
+        window.close(verbose=False)
 
 
 @pytest.fixture
-def tried(project: Path, opened_with: Callable[..., str], engine: Scripted) -> str:
-    """Return the address of a window with three models, the recipe's probes among the test rows."""
+def tried_with(
+    project: Path, opened_with: Callable[..., str], engine: Scripted
+) -> Callable[..., str]:
+    """Return a function that opens a window with three models, under other sections if given."""
     from tools.chat.models import Model
 
     params = read_yaml(project / "params.yaml")
@@ -105,4 +109,51 @@ def tried(project: Path, opened_with: Callable[..., str], engine: Scripted) -> s
         Model(name, kind, project / "models" / name, f"digest-of-{name}", None)
         for name, kind in zip(NAMES, kinds, strict=True)
     ]
-    return opened_with(engine, models, ["exports/old: there is no manifest.json"])
+    lacking = ["exports/old: there is no manifest.json"]
+    return lambda **sections: opened_with(engine, models, lacking, **sections)
+
+
+@pytest.fixture
+def tried(tried_with: Callable[..., str]) -> str:
+    """Return the address of such a window."""
+    return tried_with()
+
+
+@pytest.fixture
+def stacked(project: Path, built: Any, opened_with: Callable[..., str]) -> Iterator[str]:
+    """Return the address of a window over the tiny stack: base, 2b, 2c on it, 3b on the base."""
+    from tools.chat.engine import Engine
+    from tools.chat.models import models
+
+    shutil.copytree(built.folder / "models", project / "models")
+    write_rows(project / "data/test.jsonl", [])
+    named = {"models": {f"m{name}": {"name": name} for name in ("base", "2b", "2c", "3b")}}
+    named |= {"adapters": built.params["adapters"], "transcripts": {}}
+    found, lacking = models(named, project)
+    assert lacking == []
+    engine = Engine(project / "models/base", found, built.params["compute"])
+    yield opened_with(engine, found, **named, answer={"max_new_tokens": 8})
+    engine.close()
+
+
+def imported(path: Path) -> Any:
+    """Return a module of another folder of tests, where pytest knows no packages."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def speech() -> Any:
+    """Return what the tests of speech make recordings with."""
+    return imported(ROOT / "tests/tools/chat/test_speech.py")
+
+
+whisper = imported(ROOT / "tests/tools/chat/test_speech.py").whisper
+
+
+@pytest.fixture
+def show(opened_with: Callable[..., str], show: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `show`, whose windows close before their server does."""
+    return show

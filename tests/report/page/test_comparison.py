@@ -8,19 +8,26 @@ from stages.report.page import comparison, skills
 
 def text_of(html):
     """Return the words of a piece of HTML, one blank between."""
-    return " ".join(re.sub(r"<[^>]+>", " ", html).split())
+    words = re.sub(r"<[^>]+>", " ", html.replace("<wbr>", ""))
+    return " ".join(words.replace("\u2212", "-").split())
+
+
+def cells_of(table):
+    """Return the rows of a table's body: the words of each cell."""
+    return [
+        [text_of(cell) for cell in re.findall(r"<t[hd].*?</t[hd]>", row, re.DOTALL)]
+        for row in re.findall(r"<tr.*?</tr>", table.partition("<tbody>")[2], re.DOTALL)
+    ]
 
 
 def rows_of(html):
-    """Return the rows of the first table: the header's words -> the cells' words."""
-    table = re.search(r"<table.*?</table>", str(html), re.DOTALL).group()
-    section, found = "", {}
-    for row in re.findall(r"<tr.*?</tr>", table, re.DOTALL):
-        cells = [text_of(cell) for cell in re.findall(r"<t[hd].*?</t[hd]>", row, re.DOTALL)]
-        if "rowgroup" in row:
-            section = cells[0].split()[0]
-        else:
-            found[section, cells[0].split()[0]] = cells[1:]
+    """Return the rows of the table of sections and of those of all metrics, by section and key."""
+    found = {}
+    for table in re.findall(r'<table class="models".*?</table>', str(html), re.DOTALL):
+        section = re.search(r"All metrics of (\w+)", table)
+        for head, *cells in cells_of(table):
+            place = (section[1], head.split()[0]) if section else tuple(head.split()[:2])
+            assert found.setdefault(place, cells) == cells  # what stands twice says the same
     return found
 
 
@@ -30,7 +37,7 @@ def test_every_figure_of_every_model_is_there_with_its_interval(build):
     for line in build.figures:
         cell = rows[line["section"], line["metric"]][build.names.index(line["model"])]
         assert cell.startswith(f"{line['value']:.3f} [{line['low']:.3f}, {line['high']:.3f}]")
-    assert rows["code", "passes"][3] == ""  # the transcript was not asked
+    assert rows["code", "passes"][3] == "no figure"  # the transcript was not asked
 
 
 def test_a_loss_that_fell_is_better_and_one_that_rose_is_worse(build):
@@ -51,6 +58,8 @@ def test_the_primary_metric_stands_first(build):
     assert [row["primary"] for row in own["rows"]] == [True, False, False]
     assert own["n"] == "20 in 5 groups"
     assert code["n"] == "20"
+    assert (own["more"], code["more"]) == (2, 0)
+    assert "own: 2 more metrics" in str(comparison.part(build))
 
 
 def test_bars_lie_on_the_range_of_the_metric_or_on_what_the_models_span(build):
@@ -70,7 +79,7 @@ def test_every_difference_is_told_on_demand(build):
     assert [of["says"] for of in c["rows"][0]["differences"]] == ["worse", "better"]
     assert [of["says"] for of in c["rows"][2]["differences"]] == ["better", "not shown"]
     words = text_of(str(comparison.part(build)))
-    assert "−0.100 [−0.150, −0.050] ▼ worse p 0.004, n = 20" in words
+    assert "-0.100 [-0.150, -0.050] ▼ worse p 0.004, n = 20" in words
 
 
 def test_every_metric_that_is_asked_for_is_explained(build):
@@ -88,7 +97,7 @@ def test_the_fuller_the_colour_the_better(build):
     html = str(skills.part(build))
     assert html.count("--heat:") == 6
     assert html.count("lower is better") == 1
-    assert rows_of(html)["", "own"][2:] == ["7.500", "0.500", "0.600", ""]
+    assert cells_of(html)[0][1:] == ["7.500", "0.500", "0.600", "no figure"]
 
 
 def test_where_all_are_alike_there_is_no_heat():
