@@ -2,10 +2,13 @@
 
 Two stacks: the default recipe's, built in a project; and a Llama of 110 million random weights in
 float32 with adapters of the recipe's shape (r 16, all linear layers): 2b and 3b on the base, 2c on
-2b. A CPU, one thread. Times are of one process, turn by turn, the lowest counts; each peak is of a
-process of its own, the lowest of some counts. `loading` is `stages.core.stack.load`, what every
-stage does: files are in the page cache by then. A peak of all models asked one after the other
-stands beside that of one alone, and of all of them each on a base of its own.
+2b. A CPU, one thread.
+
+Times are of one process, turn by turn, the lowest counts: wall time, to which the machine's other
+work adds, and CPU time. Each peak is of a process of its own, the lowest of some counts. `loading`
+is `stages.core.stack.load`, what every stage does: files are in the page cache by then. The peak of
+all models asked one after the other stands beside that of one alone, and beside that of all of them
+each on a base of its own.
 """
 
 import argparse
@@ -67,7 +70,7 @@ def make(at: Path) -> None:
         (at / "mix" / f"{side}.jsonl").write_text(lines, encoding="utf-8")
     base = {"source": "local", "id": "own", "dtype": "float32", "quantize": "none", "set": "own"}
     params = {
-        "seed": {"data": 13, "train": 13},
+        "seed": {"data": 13, "base": 13, "train": 13},
         "compute": {"device": "cpu", "threads": 1},
         "launch": {"launcher": "python", "processes": 1, "nodes": 1, "fsdp": False},
         "base": base | {"attn_implementation": "sdpa"},
@@ -90,20 +93,19 @@ def measure(
     figures = [
         Figure(f"{label}: the base", told["base_mib"], "MiB"),
         Figure(f"{label}: all adapters", told["adapters_mib"], "MiB"),
-        Figure(f"{label}: first token ever ({names[-1]}; imports, loading)", told["first"], "s"),
+        Figure(f"{label}: first token ever (imports, loading {names[-1]})", told["first"], "s"),
+        Figure(f"{label}: the same, CPU", told["first_cpu"], "s"),
     ]
     for name in names:
-        figures.append(
-            Figure(
-                f"{label}: first token, {name}, switched to", min(told["warm"][name]) * 1e3, "ms"
-            )
-        )
+        for how, of in (("", "warm"), (", CPU", "warm_cpu")):
+            least = min(told[of][name]) * 1e3
+            figures.append(Figure(f"{label}: first token, switched to {name}{how}", least, "ms"))
     for name in names:
         figures.append(Figure(f"{label}: writing, {name}", told["tokens_per_s"][name], "tokens/s"))
     switch, load = min(told["switch"]), min(told["load"])
     figures += [
-        Figure(f"{label}: switching to another adapter", switch * 1e3, "ms"),
-        Figure(f"{label}: loading that model", load * 1e3, "ms"),
+        Figure(f"{label}: switching to another adapter, CPU", switch * 1e3, "ms"),
+        Figure(f"{label}: loading that model, CPU", load * 1e3, "ms"),
         Figure(f"{label}: loading against switching", load / switch, "x", at_least=10),
     ]
     peaks: dict[str, list[float]] = {}
@@ -115,12 +117,12 @@ def measure(
         ):
             run = chatting(at, what="memory", names=asked, apart=apart)
             peaks.setdefault(said, []).append(run["peak_mib"])
-    least = {said: min(found) for said, found in peaks.items()}
-    figures += [Figure(f"{label}: peak, {said}", value, "MiB") for said, value in least.items()]
-    more = least["all, one base"] - least["base alone"]
+    lowest = {said: min(found) for said, found in peaks.items()}
+    figures += [Figure(f"{label}: peak, {said}", value, "MiB") for said, value in lowest.items()]
+    more = lowest["all, one base"] - lowest["base alone"]
     bound = told["adapters_mib"] + max(ALLOWED * told["base_mib"], 16)
     figures.append(Figure(f"{label}: all selectable, more than the base", more, "MiB", None, bound))
-    times = least["all, one base"] / max(least[f"{name} alone"] for name in names)
+    times = lowest["all, one base"] / max(lowest[f"{name} alone"] for name in names)
     figures.append(Figure(f"{label}: all selectable against the largest alone", times, "x"))
     return figures, {"times": told, "peaks_mib": peaks}
 

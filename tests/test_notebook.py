@@ -206,6 +206,8 @@ def test_the_notebook_runs_from_top_to_bottom(notebook: Any, root: Path, tmp_pat
         ("warmup_steps: 40", "warmup_steps: 5"),
         ("eval_steps: 100", "eval_steps: 20"),
         ("num_train_epochs: 20", "num_train_epochs: 2"),
+        ("test: {default: 20}", "test: {default: 4}"),
+        ("max_new_tokens: 48", "max_new_tokens: 12"),
     )
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -249,6 +251,7 @@ def test_the_notebook_runs_from_top_to_bottom(notebook: Any, root: Path, tmp_pat
     for name in ("built", "half-rank"):
         assert name in told["experiments"]
     assert "lora_alpha" not in told["experiments"]  # only what differs
+    assert "metrics/models/tuned.json:own.loss" in told["experiments"]
     assert "lora.r" in told["experiments"]
     params = project / "params.yaml"
     assert params.read_bytes() == (project / "recipes/mine/params.yaml").read_bytes()

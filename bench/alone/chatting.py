@@ -6,8 +6,8 @@ python chatting.py '{"what": "memory", "names": [...], "apart": false}'
                                   peak resident MiB when these were asked, one after the other;
                                   apart: each on a base of its own, as without the engine
 
-Wall time decides how long a person waits; single thread. The machine's other work adds to it, so
-that the lowest of the turns counts.
+Wall time is how long a person waits, and what else the machine does adds to it; CPU time is what
+it would be without. A single thread; the lowest of the turns counts.
 """
 
 import json
@@ -49,17 +49,19 @@ def ask(engine: Any, name: str, tokens: int = 4) -> Any:
 
 
 def seconds(run: Callable[[], Any]) -> float:
-    """Return how long a call takes."""
-    began = time.perf_counter()
+    """Return the CPU time of a call."""
+    began = time.process_time()
     run()
-    return time.perf_counter() - began
+    return time.process_time() - began
 
 
 def times(names: list[str], turns: int) -> dict[str, Any]:
     """Return seconds: each time a list, one a turn; the models are asked in turn, as side by side.
 
-    warm: to the first token, the model before having been another one
-    switch, load: to have the next model; by the engine, and anew
+    first, warm: wall time to the first token: of the first model ever asked, with imports and
+                 loading; of each model, another one having been asked before
+    warm_cpu:    CPU time of an answer of one token, likewise
+    switch, load: CPU time until the next adapter is there; by the engine, and anew
     """
     from stages.core import stack
     from tools.chat.engine import Engine
@@ -67,17 +69,22 @@ def times(names: list[str], turns: int) -> dict[str, Any]:
 
     models = found(names)
     engine = Engine(BASE, list(models.values()), CPU)
-    told: dict[str, Any] = {"first": ask(engine, names[-1]).first_s}  # imports and loading, too
+    began = time.process_time()
+    told: dict[str, Any] = {"first": ask(engine, names[-1], 1).first_s}
+    told["first_cpu"] = time.process_time() - began
     for name in names:
         ask(engine, name)
     warm: dict[str, list[float]] = {name: [] for name in names}
+    warm_cpu: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(turns):
         for name in names:
-            warm[name].append(ask(engine, name).first_s)
-    told["warm"] = warm
+            warm[name].append(ask(engine, name, 1).first_s)
+        for name in names:
+            warm_cpu[name].append(seconds(lambda name=name: ask(engine, name, 1)))
+    told |= {"warm": warm, "warm_cpu": warm_cpu}
     told["tokens_per_s"] = {}
     for name in names:
-        made = ask(engine, name, 48)
+        made = ask(engine, name, 32)
         told["tokens_per_s"][name] = (made.tokens - 1) / (made.seconds - made.first_s)
     engine.close()
     held = Weights(BASE, CPU)

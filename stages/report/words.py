@@ -37,7 +37,7 @@ class Told(NamedTuple):
     """What is said of a pair of models, or of what one of them won back, all of one verdict.
 
     pair:    `2b against base`, or `2c, the share of what 2b had lost`; verdict: one of VERDICTS, or
-             `won back`; items: a section's figures each
+             `won back`, `lost more`; items: a section's figures each
     """
 
     pair: str
@@ -85,22 +85,28 @@ def won_back(
 ) -> dict[str, list[Item]]:
     """Return what a model recovered of what the model below it had lost, by verdict.
 
-    Shown where the interval is above 0, and in a section the primary metric is shown to be better.
+    Won back where the interval is above 0, and in a section the primary metric is shown to be
+    better; lost more where the section's metric is shown to be worse, in all where the interval is
+    below 0. The share itself says little where next to nothing had been lost.
     """
-    told: dict[str, list[Item]] = {"won back": [], VERDICTS[2]: []}
+    told: dict[str, list[Item]] = {"won back": [], "lost more": [], VERDICTS[2]: []}
     found = [("all", comparison.get("all", {}))]
     found += [(name, comparison["sections"].get(name, {})) for name in sections]
     for name, of in found:
         if (back := of.get("recovery")) is None:
             continue
-        sure = back.get("low", 0) > 0
-        if "primary" in of:  # a section, not the mean of several
+        says = VERDICTS[2]
+        if "primary" in of:
             delta = of["keys"].get(of["primary"], {}).get("on", {})
-            sure = sure and delta.get("delta", 0) > 0 and shown(delta, confidence)
+            if delta and shown(delta, confidence):
+                if delta["delta"] < 0:
+                    says = "lost more"
+                elif back.get("low", 0) > 0:
+                    says = "won back"
+        elif "low" in back and not back["low"] <= 0 <= back["high"]:  # the mean of several
+            says = "won back" if back["low"] > 0 else "lost more"
         span = f" [{back['low']:.3f}, {back['high']:.3f}]" if "low" in back else ""
-        told["won back" if sure else VERDICTS[2]].append(
-            Item(name, f"{back['value']:.3f}{span}, n = {counted(back)}")
-        )
+        told[says].append(Item(name, f"{back['value']:.3f}{span}, n = {counted(back)}"))
     return {verdict: lines for verdict, lines in told.items() if lines}
 
 

@@ -81,3 +81,14 @@ def test_the_page_is_told_the_same_as_the_report():
     assert better.items == [("own exact", "+0.500 [+0.200, +0.800], n = 9")]
     assert (not_shown.pair, not_shown.verdict) == ("2*c against base", "not shown")
     assert len(in_words(SECTIONS, told, 0.95)) == 4 + 2 + 1
+
+
+def test_what_was_lost_on_top_is_told_apart():
+    of_own = {"exact": {"on": found(-0.5, -0.8, -0.2, 0.01)}}
+    told = comparison("2b", own=of_own)
+    told["sections"]["own"] |= {"primary": "exact", "recovery": {"value": -18.0, "n": 21}}
+    told["all"] = {"recovery": {"value": -0.8, "low": -1.3, "high": -0.4, "n": 30}}
+    assert in_words(SECTIONS, {"2c": told}, 0.95)[-2] == (
+        "- 2c, the share of what 2b had lost, **lost more**: all -0.800 \\[-1.300, -0.400\\], "
+        "n = 30; own -18.000, n = 21"
+    )

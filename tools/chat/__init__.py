@@ -11,7 +11,9 @@ page ── window ── engine ── one base in memory, adapters switched
   └── guard, address      this machine's own page alone, and nothing from elsewhere
 """
 
+import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 
 def main(port: int | None) -> None:
@@ -40,14 +42,16 @@ def main(port: int | None) -> None:
     from tools.chat.engine import Engine
     from tools.chat.page import build, opened
 
-    engine = Engine(Path("models/base"), found, params["compute"])
-    blocks = None
-    try:
-        blocks = build(engine, found, lacking, params)
-        url = opened(blocks, port)
-        entry.say("ui", f"{url} ({len(found)} models; Ctrl-C ends it)")
-        until_interrupted()
-    finally:
-        if blocks is not None:
-            blocks.close(verbose=False)
-        engine.close()
+    with TemporaryDirectory(prefix="tunegraph-ui-") as folder:
+        # What is uploaded lies here until it was heard, and never longer than the window is open.
+        os.environ["GRADIO_TEMP_DIR"] = folder
+        engine = Engine(Path("models/base"), found, params["compute"])
+        try:
+            blocks = build(engine, found, lacking, params)
+            entry.say("ui", f"{opened(blocks, port)} ({len(found)} models; Ctrl-C ends it)")
+            try:
+                until_interrupted()
+            finally:
+                blocks.close(verbose=False)
+        finally:
+            engine.close()

@@ -22,7 +22,9 @@ def columns(talk: Talk, records: Records | None) -> Changes:
     if not shown:
         shown = [status("Choose a model: nothing is asked of none.")]
     filled = [*shown, *[""] * (MOST - len(shown))]
-    return {f"answers-{at}": {"visible": bool(text), "value": text} for at, text in enumerate(filled)}
+    return {
+        f"answers-{at}": {"visible": bool(text), "value": text} for at, text in enumerate(filled)
+    }
 
 
 def controls(talk: Talk, rows: Rows) -> Changes:
@@ -32,13 +34,19 @@ def controls(talk: Talk, rows: Rows) -> Changes:
     shown["send"]["interactive"] &= bool(talk.order)
     shown["stop"] = {"interactive": busy}
     ready = [] if busy else talk.ready()
-    comparable = [name for name in talk.order[1:] if {name, talk.order[0]} <= {*ready}]
+    comparable = talk.others if talk.measure in ready else []
+    comparable = [name for name in comparable if name in ready]
     for at in range(1, MOST):
-        name = talk.order[at] if at < len(talk.order) else ""
+        name = talk.others[at - 1] if at <= len(talk.others) else ""
         shown[f"verdict-{at}"] = {"visible": name in comparable, "value": None}
         if name in comparable:
-            words = choices(talk.label(talk.order[0]))
+            words = choices(talk.label(talk.measure))
             shown[f"verdict-{at}"] |= {"label": f"{talk.label(name)} is", "choices": words}
+    shown["against"] = {"visible": len(talk.order) > 2 and bool(ready)}
+    if shown["against"]["visible"]:
+        # The place of a column, for a name in the page would tell whose a hidden one is.
+        places = [(talk.label(name), talk.order.index(name)) for name in ready]
+        shown["against"] |= {"choices": places, "value": talk.order.index(talk.measure)}
     judged = not busy and judgeable(talk, rows) is not None
     shown["verdict-answer"] = {"visible": judged, "value": None}
     shown["verdict"] = {"visible": judged or bool(comparable)}

@@ -105,10 +105,12 @@ class Engine:
                     while not pieces.empty():
                         piece = pieces.get()
                 except queue.Empty:
-                    if halted() and job.cancel():  # another answer is still under way
-                        piece = Piece("", "stopped", 0, None, time.perf_counter() - began)
-                    else:
+                    if job.done() and pieces.empty():
+                        job.result()  # the interpreter is going down
+                    if not (halted() and job.cancel()):
                         continue
+                    # Another answer was still under way.
+                    piece = Piece("", "stopped", 0, None, time.perf_counter() - began)
                 if isinstance(piece, Exception):
                     raise piece
                 yield piece
@@ -132,7 +134,7 @@ class Engine:
             self._say(model, messages, sampling, began, halted, put)
             return
         except UserError as error:
-            put(error)
+            put(error.with_traceback(None))  # its frames hold what was loaded by then
             return
         except Exception as error:  # the window stays open, whatever a library raises
             failed = told(model.name, error)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from stages.core.digest import file_digest
 from stages.core.errors import ConfigError, Fault
 from stages.core.pasted import prompt_of
 from stages.core.records import Message, Row
@@ -26,7 +27,7 @@ def pair_of(
     note: str,
     rows: Mapping[str, Row],
 ) -> dict[str, Any]:
-    """Return the line that says a column's last answer is better, worse or the same as the first's.
+    """Return the line that says how a column's last answer is against the one it is measured by.
 
     history: what both were sent before the question; where each went on with answers of its own,
     the questions alone. system: where both had the same; else both stand
@@ -34,7 +35,8 @@ def pair_of(
 
     rows: the test rows by their ids
     """
-    first = talk.order[0]
+    first = talk.measure
+    hold_unchanged(models[name], models[first])
     mine, other = turn_of(talk, name), turn_of(talk, first)
     line: dict[str, Any] = {
         "kind": "pair",
@@ -60,6 +62,20 @@ def pair_of(
     if history := shared(mine.messages, other.messages):
         line["history"] = history
     return line
+
+
+def hold_unchanged(*models: Model) -> None:
+    """Hold that models are still those that answered: a build may have replaced them meanwhile.
+
+    Raises: ConfigError naming each that is not.
+    """
+    faults = [
+        Fault(str(model.folder), "was built again while the window was open", then="open it anew")
+        for model in models
+        if (made := model.folder / "manifest.json").is_file() and file_digest(made) != model.digest
+    ]
+    if faults:
+        raise ConfigError(*faults)
 
 
 def turn_of(talk: Talk, name: str) -> Turn:
@@ -119,7 +135,7 @@ def keep_all(path: Path, lines: list[dict[str, Any]]) -> str:
     exports = {line[key] for line in lines for key in ("model", "other") if key in line}
     if apart := sorted(name for name in exports if name.startswith("exports/")):
         return f"{text}Of {', '.join(apart)}, none of `models`, it is told and counts in no metric."
-    return text + "The next `dvc repro` counts it."
+    return text + "The next `dvc repro` takes it into the report."
 
 
 def as_line(line: dict[str, Any]) -> Line:

@@ -38,9 +38,9 @@ def laid_out(
     html("title", render("title.html", recipe=str(params["recipe"])))
     with gr.Row(equal_height=True):
         put("models", gr.Dropdown, names, value=names[-1:], multiselect=True, max_choices=MOST,
-            label="Models", info="One, or up to four side by side; the first is compared with.",
+            label="Models", info="One, or up to four side by side, in the order of this list.",
             scale=4)  # fmt: skip
-        put("blind", gr.Checkbox, False, label="Blind", scale=1, min_width=220,
+        put("blind", gr.Checkbox, False, label="Blind test", scale=1, min_width=220,
             info="Letters in place of names, shuffled, until a verdict is kept.")  # fmt: skip
     if lacking:
         html("unavailable", render("lacking.html", lines=list(lacking)))
@@ -48,21 +48,24 @@ def laid_out(
         with gr.Column(scale=3, min_width=320):
             with gr.Row(elem_id="answers"):
                 for at in range(MOST):
-                    html(f"answers-{at}", visible=at == 0, min_width=250, autoscroll=True)
+                    html(f"answers-{at}", visible=at == 0, min_width=250)
             html("reference")
             html("status")
             put("prompt", gr.Textbox, label="Prompt", lines=1, max_lines=14, autofocus=True,
                 placeholder="Enter sends, Shift+Enter begins a new line")  # fmt: skip
+            with gr.Row(elem_id="buttons"):
+                put("send", gr.Button, "Send", variant="primary", scale=3, min_width=90)
+                put("stop", gr.Button, "Stop", interactive=False, scale=1, min_width=70)
+                put("new", gr.Button, "New chat", scale=1, min_width=110)
             if listener:
-                with gr.Accordion(f"Speech, by {listener.name}", open=False):
+                with gr.Accordion(f"Speech, by {listener.called}", open=False):
                     put("speech", gr.Audio, sources=["microphone", "upload"], type="filepath",
                         label="Record or upload: the text goes to the prompt",
                         editable=False)  # fmt: skip
-            with gr.Row(elem_id="buttons"):
-                put("send", gr.Button, "Send", variant="primary", min_width=70)
-                put("stop", gr.Button, "Stop", interactive=False, min_width=70)
-                put("new", gr.Button, "New chat", min_width=70)
+            else:
+                html("speech-off", render("speech_off.html", how=HOW))
             with put("verdict", gr.Group, visible=False):
+                put("against", gr.Radio, [], label="Compared with", visible=False)
                 for at in range(1, MOST):
                     put(f"verdict-{at}", gr.Radio, [], label="Verdict", visible=False)
                 put("verdict-answer", gr.Radio, ["right", "partly", "wrong"], visible=False,
@@ -71,8 +74,6 @@ def laid_out(
                     placeholder="why (may stay empty)")  # fmt: skip
                 put("keep", gr.Button, "Keep the verdict")
             html("kept")
-            if not listener:
-                html("speech-off", render("speech_off.html", how=HOW))
         with gr.Column(scale=1, min_width=300):
             beside(window, put, html, int(params["answer"]["max_new_tokens"]))
     return parts

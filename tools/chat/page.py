@@ -106,6 +106,7 @@ def wired(window: Window, parts: Parts, talk: "gr.State", listener: Listener | N
     parts["system"].input(lambda: False, None, parts["system-own"], **quiet)
     on(parts["system-own"].change, window.noted, "models", "system-own")
     on(parts["prompt-as-sent"].expand, window.as_sent, "models", "system", "system-own", "prompt")
+    on(parts["against"].input, window.compare, "against")
     judged = [f"verdict-{at}" for at in range(1, MOST)]
     on(parts["keep"].click, window.keep, "note", "verdict-answer", *judged)
     if listener:
@@ -123,7 +124,7 @@ def hearing(listener: Listener) -> Callable[..., Iterator[dict[str, Any]]]:
 
     def hear(path: str | None, prompt: str | None) -> Iterator[dict[str, Any]]:
         if path:
-            yield {"status": status(f"{listener.name} listens …")}
+            yield {"status": status(f"{listener.called} listens …")}
             said, fault = heard(listener, path, prompt)
             yield {"prompt": said, "status": status(fault, fault=bool(fault)), "speech": None}
 

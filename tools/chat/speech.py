@@ -45,6 +45,11 @@ class Listener:
         self._loaded: tuple[Any, Any] | None = None
         self._alone = threading.Lock()
 
+    @property
+    def called(self) -> str:
+        """Return its name for people: of a folder the last part."""
+        return Path(self.name).name if Path(self.name).is_dir() else self.name
+
     def hear(self, path: Path) -> str:
         """Return what is said in a recording, in the language in which it is said.
 

@@ -51,6 +51,7 @@ class Talk:
     order:  the names of the columns, first to last
     asked:  how many questions were asked
     blind:  the columns bear letters in place of names, until a verdict is kept
+    against: the column that the others are compared with; None: the first
     told:   it was: the names stand there for the rest of the chat
     stop:   set to end the answer that is being written; None: none is
     """
@@ -60,6 +61,7 @@ class Talk:
     order: list[str] = field(default_factory=list)
     asked: int = 0
     blind: bool = False
+    against: str | None = None
     told: bool = False
     stop: threading.Event | None = None
 
@@ -67,6 +69,18 @@ class Talk:
     def hidden(self) -> bool:
         """Tell whether names are not to be told."""
         return self.hides(self.order)
+
+    @property
+    def measure(self) -> str:
+        """Return the column that the others are compared with; "" without a column."""
+        if self.against in self.order and self.against is not None:
+            return self.against
+        return self.order[0] if self.order else ""
+
+    @property
+    def others(self) -> list[str]:
+        """Return the columns that are compared with it."""
+        return [name for name in self.order if name != self.measure]
 
     def label(self, name: str) -> str:
         """Return what a column is called: the model's name, or a letter."""

@@ -49,6 +49,7 @@ class Weights:
         self._compute = compute
         self._ground: Ground | None = None  # what is loaded; None: nothing
         self._loaded: Any = None  # of transformers; of PEFT as soon as an adapter is on it
+        self._active: list[str] = []  # the adapters that are active
         self._digests: dict[str, str] = {}  # of the adapters on it, by name
         self._known: dict[str, tuple[Manifest, Ground]] = {}  # models that were verified on it
 
@@ -67,7 +68,7 @@ class Weights:
         try:
             if ground != self._ground:
                 self.drop()
-                self._loaded = self._load(model, manifest)
+                self._loaded = self._load(model, manifest).requires_grad_(False).eval()
                 self._ground = ground
             if model.name not in self._known:
                 tokenizer = load_tokenizer(tokenizer_folder(self._base, model))
@@ -79,13 +80,12 @@ class Weights:
         except BaseException:
             self.drop()  # half of a model is none
             raise
-        self._loaded.requires_grad_(False).eval()
         return bare(self._loaded)
 
     def drop(self) -> None:
         """Let go of what is loaded, and give its memory back."""
         self._ground = self._loaded = None
-        self._digests, self._known = {}, {}
+        self._active, self._digests, self._known = [], {}, {}
         give_back_memory()
 
     def _verified(self, model: Model) -> Manifest:
@@ -137,13 +137,21 @@ class Weights:
         else:
             for name, folder in missing.items():
                 self._loaded.load_adapter(folder, adapter_name=inside(name))
-        self._digests |= {name: manifest["adapters"][name] for name in missing}
-        if active:
-            self._loaded.base_model.enable_adapter_layers()
-            # PeftModel.set_adapter refuses a list; the tuner below it takes one.
-            self._loaded.base_model.set_adapter([inside(name) for name in active])
-        elif isinstance(self._loaded, PeftModel):
-            self._loaded.base_model.disable_adapter_layers()
+        if missing:
+            self._digests |= {name: manifest["adapters"][name] for name in missing}
+            self._loaded.requires_grad_(False).eval()
+        if active == self._active:
+            return
+        tuner = self._loaded.base_model
+        if not active:
+            tuner.disable_adapter_layers()
+        else:
+            if not self._active:
+                tuner.enable_adapter_layers()
+            # PeftModel.set_adapter refuses a list; the tuner below it takes one. In inference mode
+            # it asks for no gradients.
+            tuner.set_adapter([inside(name) for name in active], inference_mode=True)
+        self._active = active
 
 
 def bare(loaded: Any) -> "PreTrainedModel":

@@ -45,6 +45,7 @@ class Window:
         self.records = records
         self.verdicts = verdicts
         self._answered: set[str] = set()
+        self._asking = 0  # answers under way, in this window and in others
 
     def columned(self, chosen: Sequence[str] | None) -> list[str]:
         """Return the chosen models as the columns stand: a base before what was trained on it."""
@@ -89,8 +90,9 @@ class Window:
             yield {**self._shown(talk), **told}
             return
         labels = ", ".join(talk.label(name) for name in talk.order)
+        done = "Done" if len(talk.ready()) == len(talk.order) else "Ended, not all with an answer"
         sent_as = self.as_sent(talk, chosen, system, own, "")
-        yield {**self._shown(talk), **sent_as, "status": status(f"Done: {labels}.")}
+        yield {**self._shown(talk), **sent_as, "status": status(f"{done}: {labels}.")}
 
     def _answer(self, talk: Talk, at: int, name: str) -> Iterator[Changes]:
         """Let one model answer the last question; yield its column as it grows."""
@@ -103,8 +105,10 @@ class Window:
             return
         turn.first = name not in self._answered
         doing = "is being loaded" if turn.first else "reads the prompt"
+        doing = "waits for an answer in another window" if self._asking else doing
         yield {"status": status(f"{label} {doing} …")}
         last = 0.0
+        self._asking += 1
         try:
             for piece in self.engine.answer(name, turn.messages, turn.sampling, stop):
                 if turn.piece is None:
@@ -119,6 +123,8 @@ class Window:
         except Exception as error:  # a defect: the window stays usable, the terminal has it whole
             traceback.print_exc()
             turn.fault = f"failed; the terminal says more. {type(error).__name__}: {error}"
+        finally:
+            self._asking -= 1
         yield {here: column(talk, name, self.records)}
 
     def stop(self, talk: Talk) -> None:
@@ -198,7 +204,7 @@ class Window:
         """Keep what was said of the last answers; hidden names are told then.
 
         judged: right, partly or wrong, of the only column
-        pairs:  of the second column and on: better, same or worse than the first
+        pairs:  of the other columns: better, same or worse than the one they are compared with
         """
         try:
             lines = self._lines(talk, note or "", judged, pairs)
@@ -208,12 +214,21 @@ class Window:
             text = kept.keep_all(self.verdicts, lines)
         except UserError as error:
             return {"kept": status(str(error), fault=True)}
+        if talk.hidden:
+            text = f"{', '.join(f'{talk.label(name)} is {name}' for name in talk.order)}. {text}"
         talk.told = True
         shown = self._shown(talk)
         for at, value in enumerate(pairs, 1):
             shown[f"verdict-{at}"]["value"] = value
         shown["verdict-answer"]["value"] = judged
-        return {**shown, "kept": status(text)}
+        return {**shown, "kept": status(text), "status": ""}
+
+    def compare(self, talk: Talk, at: int | None) -> Changes:
+        """Compare the columns with another one than the first."""
+        if talk.stop is not None or at is None:
+            return {}
+        talk.against = talk.order[at]
+        return {**controls(talk, self.rows), "kept": ""}
 
     def _lines(
         self, talk: Talk, note: str, judged: str | None, pairs: Sequence[str | None]
@@ -225,7 +240,7 @@ class Window:
             return [kept.answer_of(self.rows.by_id[row], name, text, judged, note)]
         return [
             kept.pair_of(talk, self.models, name, verdict, note, self.rows.by_id)
-            for name, verdict in zip(talk.order[1:], pairs, strict=False)
+            for name, verdict in zip(talk.others, pairs, strict=False)
             if verdict
         ]
 

@@ -10,6 +10,7 @@ Point = tuple[float, float]
 WIDTH, TEXT = 300, 12  # about a phone's width; the size of the labels
 BOLD = 1.1  # so much wider
 TALL = {"small": 130, "large": 200}
+DENSE = 40  # points from which on a line is thin, without dots and dashes
 MOST = 240  # points of a line that are drawn: more than there are units
 LABEL = 112  # units at most for the labels at the ends of the lines
 
@@ -106,7 +107,8 @@ def chart(
             "label": cut(line.label, label_room / BOLD + 0.5, TEXT),
             "title": line.label,
             "series": line.series,
-            "dashed": line.dashed,
+            "dashed": line.dashed and len(line.points) <= DENSE,
+            "dense": len(line.points) > DENSE,
             "path": path(line.points, x, y),
             "dots": _dots(line, x, y),
             "band": _band(line, x, y),
@@ -132,7 +134,7 @@ def chart(
 
 def _dots(line: Line, x: Scale, y: Scale) -> list[tuple[float, float, str]]:
     """Return a line's points, to be pointed at, where they are few; where it has one, that one."""
-    if len(line.points) > 40:
+    if len(line.points) > DENSE:
         return []
     return [
         (x.at(at), y.at(value), f"{line.label}: {value:.4g} at {spelled(at)}")

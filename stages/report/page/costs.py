@@ -66,6 +66,11 @@ def summed(costs: dict[str, dict[str, Any]], key: str) -> float | None:
     return sum(found) if found else None
 
 
+def minus(said: str) -> str:
+    """Return figures with the sign that stands elsewhere on the page."""
+    return said.replace("-", "\u2212")
+
+
 def points(build: Build) -> list[Point]:
     """Return what a point of each adapter's gain cost."""
     found = []
@@ -73,7 +78,9 @@ def points(build: Build) -> list[Point]:
         on, base = price.get("on"), price.get("base", price.get("on"))
         of_base = each(base, chain(name, build.prices), build.confidence)
         own = each(on, price["spent"], build.confidence)
-        found.append(Point(name, price["stands_on"], gain(on), own, gain(base), of_base))
+        found.append(
+            Point(name, price["stands_on"], minus(gain(on)), own, minus(gain(base)), of_base)
+        )
     return found
 
 

@@ -11,8 +11,8 @@ from difflib import SequenceMatcher
 from typing import Literal, NamedTuple
 
 WORD = re.compile(r"\w+\s*|[^\w\s]\s*|^\s+")
-# Beyond so many pairs of words, lines are compared: the time grows with them.
-PAIRS = 1_000_000
+# Beyond so many pairs of words nothing is compared: the time may grow with them.
+PAIRS = 4_000_000
 # Below this share of words in common nearly everything would be marked, which marks nothing.
 ALIKE = 0.3
 
@@ -39,17 +39,23 @@ class Change(NamedTuple):
         return max(sum(map(len, self.old)), sum(map(len, self.new)))
 
 
-def pieces(reference: str, text: str, code: bool = False) -> list[Piece] | None:
-    """Return an answer in pieces, in order; None where it has too little of its reference.
+def comparable(reference: str, text: str) -> bool:
+    """Say whether two texts are short enough to be compared."""
+    return len(WORD.findall(reference)) * len(WORD.findall(text)) <= PAIRS
 
+
+def pieces(reference: str, text: str, code: bool = False) -> list[Piece] | None:
+    """Return an answer in pieces, in order; None where there is too little to mark.
+
+    So it is where an answer has hardly anything of its reference, or is not `comparable` with it.
     code: white space counts
     `same` and `more` together are the answer, character by character.
     """
     if reference == text:
         return [Piece("same", text)]
+    if not comparable(reference, text):
+        return None
     old, new = WORD.findall(reference), WORD.findall(text)
-    if len(old) * len(new) > PAIRS:
-        old, new = reference.splitlines(keepends=True), text.splitlines(keepends=True)
     keys = [words if code else [word.rstrip() for word in words] for words in (old, new)]
     matcher = SequenceMatcher(None, *keys, autojunk=False)
     if matcher.ratio() < ALIKE:

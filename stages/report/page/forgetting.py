@@ -18,9 +18,9 @@ from stages.report.words import verdict
 TITLE = "Forgotten and won back"
 
 # Of one picture, in its own units: room for the figures above, and for the models' names below.
-WIDE, HIGH = 240, 168
-LEFT, RIGHT, TOP, FOOT = 48, 36, 16, 28
-LETTER = 6.4  # of a model's name below its point
+WIDE, HIGH = 164, 128
+LEFT, RIGHT, TOP, FOOT = 36, 30, 12, 24
+LETTER = 5.9  # of a model's name below its point
 
 
 def places(of: list[Mapping[str, Any]], key: str) -> tuple[float, float]:

@@ -19,6 +19,7 @@ PICTURES = (
     ("cka", True, "Which prompts lie near each other", "debiased CKA; 1: the same ones", 1.0),
     ("entropy", False, "How widely attention looks", "entropy; 0: at one token, 1: at all", None),
 )
+SHADED = 4  # lines at most that have their intervals shaded
 MEASURES = ("cosine", "cosine_last", "cka", "cka_last", "norm", "norm_last", "entropy")
 
 
@@ -61,7 +62,10 @@ def lines(build: Build, measure: str, pairs: bool) -> list[Line]:
         series = known.get(model, 0) % 8 + 1
         dashed = pairs and on.get(model) != against
         drawn.append(line_of(found[model, against], label, series, dashed))
-    return [line for line in drawn if line]
+    there = [line for line in drawn if line]
+    if len(there) > SHADED:  # their intervals would hide each other, and them
+        there = [Line(**{**vars(line), "band": []}) for line in there]
+    return there
 
 
 def told(heading: str, of: list[Line]) -> str:
@@ -96,11 +100,13 @@ def part(build: Build) -> Markup:
     if not build.layers or not build.layer_lines:
         return Markup("")
     pictures: list[dict[str, Any]] = []
+    shaded = False
     for measure, pairs, heading, axis, must in PICTURES:
         if of := lines(build, measure, pairs):
             span = (must, must) if must is not None else None
             drawn = chart(of, "layer", axis, span=span, whole=True)
             picture = {"id": f"layers-{measure}", "heading": heading, "drawn": drawn}
+            shaded |= any(line.band for line in of)
             pictures.append(picture | {"told": told(heading, of)})
     if not pictures:
         return Markup("")
@@ -110,6 +116,7 @@ def part(build: Build) -> Markup:
         measures=MEASURES,
         rows=table(build),
         found=build.layers,
+        shaded=shaded,
         note=NOTE.split("`"),
         against=sorted({row["against"] for row in build.layer_lines if row["against"]}),
     )

@@ -68,6 +68,21 @@ def base_facts(manifest: Manifest) -> list[Fact]:
     return found
 
 
+def share(told: Any, name: str) -> str:
+    """Spell how much of a set was used: `all of own`, `14 % of original`, `400 rows of chats`.
+
+    told: what `mix` says of it: a share, or one of share, rows and ratio, which may have a cap
+    """
+    told = told if isinstance(told, dict) else {"share": told}
+    cap = f", {told['cap']:,} rows at most" if "cap" in told else ""
+    if "rows" in told:
+        return f"{told['rows']:,} rows of {name}{cap}"
+    if "ratio" in told:
+        return f"{name}, which makes up {100 * told['ratio']:g} % of the mix{cap}"
+    part = told.get("share", 1)
+    return (f"all of {name}" if part == 1 else f"{100 * part:g} % of {name}") + cap
+
+
 def adapter_facts(manifest: Manifest, told: dict[str, Any]) -> list[Fact]:
     """Return what identifies an adapter.
 
@@ -76,10 +91,10 @@ def adapter_facts(manifest: Manifest, told: dict[str, Any]) -> list[Fact]:
     name = manifest["name"]
     found = [Fact("mode", told.get("mode", "stack"))]
     if mix := told.get("mix"):
-        found.append(Fact("trained on", ", ".join(f"{n:g} of {each}" for each, n in mix.items())))
+        found.append(Fact("trained on", "; ".join(share(n, each) for each, n in mix.items())))
     if rows := manifest.get("rows"):
-        long = f", {rows['too_long']} left out as too long" if rows.get("too_long") else ""
-        found.append(Fact("rows", f"{rows['trained']}{long}"))
+        long = f", {rows['too_long']:,} left out as too long" if rows.get("too_long") else ""
+        found.append(Fact("rows", f"{rows['trained']:,}{long}"))
     if digest := manifest.get("adapters", {}).get(name):
         found.append(Fact("adapter", digest, hashed=True))
     if data := manifest.get("training_data"):

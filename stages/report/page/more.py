@@ -1,6 +1,7 @@
 """What metrics/report.md tells beyond the parts of this page."""
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, NamedTuple
 
 from markupsafe import Markup
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 TITLE = "What else was measured"
+HOW = "how-to-read"  # the anchor of what tells how the figures are to be read
+BELOW_ZERO = re.compile(r"(?:(?<=^)|(?<=[\s\[(]))-(?=\d)")
 
 
 def markdown(build: Build) -> str:
@@ -38,9 +41,36 @@ def tokens(text: str) -> list["Token"]:
 
     reader = MarkdownIt("commonmark", {"html": False}).enable("table")
     reader.disable(["link", "image", "autolink", "reference", "html_block", "html_inline"])
-    return reader.parse(text)
+    found = reader.parse(text)
+    for token in found:
+        for child in token.children or ():
+            if child.type == "text":
+                child.content = BELOW_ZERO.sub("\u2212", child.content)
+    return found
+
+
+class Chapter(NamedTuple):
+    """What stands under one heading: of the heading, and of the rest."""
+
+    anchor: str
+    title: "Token"
+    tokens: list["Token"]
+
+
+def chapters(found: list["Token"]) -> list[Chapter]:
+    """Return tokens by the headings of the second level; what stands before the first is none."""
+    told: list[Chapter] = []
+    for at, token in enumerate(found):
+        if token.type == "heading_open" and token.tag == "h2":
+            title = found[at + 1]
+            anchor = HOW if title.content == "How to read it" else f"more-{len(told) + 1}"
+            told.append(Chapter(anchor, title, []))
+        elif told:
+            told[-1].tokens.append(token)
+    # The title, and where its heading ends, are not said again.
+    return [chapter._replace(tokens=chapter.tokens[2:]) for chapter in told]
 
 
 def part(build: Build) -> Markup:
     """Return the part."""
-    return render("more.html", tokens=tokens(markdown(build)))
+    return render("more.html", chapters=chapters(tokens(markdown(build))))

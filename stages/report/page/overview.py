@@ -34,7 +34,7 @@ def facts(build: Build) -> list[tuple[str, str, str]]:
     spent = build.costs.values()
     if asked or build.judge:
         now, before = (sum(of.get(key) or 0 for of in spent) for key in ("usd", "found_usd"))
-        told.append(("paid to teachers", f"{now + before:,.2f} usd", f"{now:,.2f} in this run"))
+        told.append(("paid to teachers", f"${now + before:,.2f}", f"${now:,.2f} in this run"))
     minutes = sum(of.get("wall_s") or 0 for of in spent) / 60
     return [*told, ("computing", f"{minutes:,.1f} min", "on one machine, in this run")]
 

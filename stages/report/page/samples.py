@@ -13,7 +13,7 @@ from stages.core.scores import arrow
 from stages.core.sections import holds, is_trained, sets_of
 from stages.core.visible import visible
 from stages.report.build import Build
-from stages.report.page.differences import Piece, pieces
+from stages.report.page.differences import Piece, comparable, pieces
 from stages.report.page.frame import render
 from stages.report.probes import SEEN, ended, leading, marks
 
@@ -129,7 +129,9 @@ def given(model: str, answer: Answer | None, score: Score | None, key: str | Non
     value = score["values"].get(key) if score and key else None
     found = pieces(reference, text, code=has_code(reference))
     if found is None and text.strip():
-        seen.append(("hardly anything of the reference", ""))
+        short = comparable(reference, text)
+        why = "hardly anything of the reference" if short else "too long to be compared"
+        seen.append((why, ""))
     shown = folded(text, found)
     return Given(model, by, seen, value, shown)
 

@@ -16,7 +16,7 @@ BETWEEN = 11  # nodes of one level
 LEAST = 1.0  # so wide is what counts at least one
 TEXT, BOLD = 12, 1.1  # size of the texts; so much wider are the bold ones
 FAR = 10  # from its node may a label be moved
-LINE, MOST = 15, 20  # from line to line of labels; lines beyond which nothing is spared
+LINE, LINES = 15, 6  # from line to line of labels; as many are taken to keep leaders free
 
 
 @dataclass
@@ -70,6 +70,35 @@ def levels(flow: Flow) -> list[list[Node]]:
     return [[node for node in flow.nodes if node.level == level] for level in there]
 
 
+def folded(flow: Flow, most: int = 5) -> Flow:
+    """Return a flow with about `most` nodes a level: the least of those that begin there are one.
+
+    What begins in a level and flows on to one node alone can be one with its like.
+    """
+    reached = {target for _, target, _ in flow.links}
+    to = {source: target for source, target, _ in flow.links}
+    for row in levels(flow):
+        begun = [node for node in row if node.key not in reached and node.key in to]
+        begun = [node for node in begun if to[node.key] == to[begun[0].key]]
+        keep = max(1, most - 1 - (len(row) - len(begun)))
+        if len(row) <= most or len(begun) - keep < 2:
+            continue
+        rest = sorted(begun, key=lambda node: -node.count)[keep:]
+        note = ", ".join(f"{node.label} ({node.count:,})" for node in rest)
+        total, key, end = (
+            sum(node.count for node in rest),
+            f"more of {row[0].level}",
+            to[rest[0].key],
+        )
+        one = Node(key, f"{len(rest)} more", total, row[0].level, note=note)
+        gone = {node.key for node in rest}
+        nodes = [node for node in flow.nodes if node.key not in gone]
+        links = [link for link in flow.links if link[0] not in gone]
+        place_ = max(nodes.index(node) for node in row if node in nodes) + 1
+        flow = Flow([*nodes[:place_], one, *nodes[place_:]], [*links, (key, end, total)])
+    return flow
+
+
 def scale(rows: list[list[Node]]) -> float:
     """Return the units for one count, so that the widest level fits."""
     return min(
@@ -84,18 +113,21 @@ def drawn(flow: Flow) -> dict[str, Any]:
     rows = levels(flow)
     unit = scale(rows)
     at: dict[str, dict[str, Any]] = {}
-    for number, row in enumerate(rows):
-        y = TOP + number * LEVEL
+    y = TOP
+    for row in rows:
         lengths = [max(LEAST, node.count * unit) for node in row]
         x = (WIDTH - sum(lengths) - BETWEEN * (len(row) - 1)) / 2
         for node, length in zip(row, lengths, strict=True):
             at[node.key] = {"x": x, "y": y, "length": length, "in": 0.0, "out": 0.0, "node": node}
             x += length + BETWEEN
         _label(row, at)
+        lines = max(2 if at[node.key]["line"] is None else at[node.key]["line"] + 1 for node in row)
+        y += max(LEVEL, BAR + 22 + LINE * lines)
+        height = at[row[0].key]["y"] + BAR + 8 + LINE * lines
     links = [_band(*link, at, unit) for link in _in_order(flow, at)]
     return {
         "width": WIDTH,
-        "height": TOP + (len(rows) - 1) * LEVEL + BAR + 8 + LINE * _lines(rows[-1], at),
+        "height": height,
         "bar": BAR,
         "links": links,
         "nodes": [
@@ -111,11 +143,6 @@ def drawn(flow: Flow) -> dict[str, Any]:
             for each in at.values()
         ],
     }  # fmt: skip
-
-
-def _lines(row: list[Node], at: dict[str, dict[str, Any]]) -> int:
-    """Return how many lines the labels of a level take."""
-    return max(2 if at[node.key]["line"] is None else at[node.key]["line"] + 1 for node in row)
 
 
 def _label(row: list[Node], at: dict[str, dict[str, Any]]) -> None:
@@ -164,17 +191,21 @@ def _stairs(spots: list[dict[str, Any]], needed: list[float]) -> None:
         spot["label"] = cut(node.label, room, TEXT)
         length = count + wide(spot["label"], TEXT)
         begin = middle + 3 - length if left else middle - 3
-        end, line = begin + length, 0
-        while any(
-            # Beside another label, upon the line that leads to another, or led to across another.
-            (at == line and begin < to + 6 and end > since - 6)
-            or (at >= line and begin - 3 < x < end + 3)
-            or (at < line < MOST and since - 2 < middle < to + 2)
-            for since, to, at, x in taken
-        ):
-            line += 1
+        end = begin + length
+        line = _line(begin, end, middle, taken)
         taken.append((begin, end, line, middle))
         spot |= {"text_x": end if left else begin, "line": line, "left": left}
+
+
+def _line(
+    begin: float, end: float, middle: float, taken: list[tuple[float, float, int, float]]
+) -> int:
+    """Return the first line with room for a label, best where no leader crosses a label."""
+    beside = {at for since, to, at, _ in taken if begin < to + 6 and end > since - 6}
+    led = max((at + 1 for _, _, at, x in taken if begin - 3 < x < end + 3), default=0)
+    under = min((at for since, to, at, _ in taken if since - 2 < middle < to + 2), default=LINES)
+    free = [line for line in range(len(taken) + 2) if line not in beside]
+    return next((line for line in free if led <= line <= min(under, LINES)), free[0])
 
 
 def _in_order(flow: Flow, at: dict[str, dict[str, Any]]) -> list[tuple[str, str, int]]:

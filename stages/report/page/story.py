@@ -14,7 +14,7 @@ SIDES = ("train", "val", "test")
 # What becomes of a reply, in the order in which validate tries it; rejected is the last.
 WAYS = {"parsed": "as they came", "repaired": "repaired", "overridden": "by hand"}
 ALIKE = {"duplicates": "duplicates", "near_duplicates": "near-duplicates"}
-LEAKS = {"row": "the row itself", "prompt": "their prompt", "group": "their group"}
+LEAKS = {"row": "the row itself", "prompt": "its prompt", "group": "its group"}
 
 
 def reasons(data: dict[str, Any]) -> str:
@@ -95,7 +95,7 @@ def sides(flow: Flow, name: str, found: dict[str, Any], level: int) -> None:
     why = ", ".join(
         f"{LEAKS.get(each, each)} ({count:,})" for each, count in leaking.items() if count
     )
-    why = f"taken out, because rows that are held out share {why}" if why else ""
+    why = f"taken out; held out by another row: {why}" if why else ""
     parts = [(side, side, finite(found.get(side)), side, "") for side in SIDES]
     parts.append(("leaking", "would leak", sum(leaking.values()), "out", why))
     parts.append(("capped", "over the cap", finite(found.get("capped")), "out", ""))
@@ -160,10 +160,17 @@ def words(build: Build) -> list[str]:
         for found in build.splits.values()
         for teacher in found.get("sources", {}).get("requested", {})
     })  # fmt: skip
-    if not finite(data.get("requested")):
+    asked = finite(data.get("requested"))
+    if not asked:
         told.append("No teacher was asked: all rows come from sources.")
     elif teachers:
         told.append(f"Who replied: {', '.join(teachers)}.")
+    if "exact" in data:  # validate says it where a truth is known: the offline teacher's
+        told.append(
+            "A program replied, so that the truth is known: "
+            f"{finite(data['exact']):,} records say it, "
+            f"{finite(data.get('silently_wrong')):,} something else."
+        )
     if before := finite(build.costs.get("generate", {}).get("found")):
         now = finite(build.costs["generate"].get("paid"))
         told.append(
@@ -177,12 +184,12 @@ def words(build: Build) -> list[str]:
         for found in build.splits.values()
         for name in found.get("sources", {}).get("imported", {})
     }
-    if unused := [name for name in build.origins if name not in used]:
-        lines = ", ".join(
-            f"{name} ({finite(build.origins[name].get('rows')):,})" for name in unused
-        )
-        as_seeds = "; of such lines requests are made" if finite(data.get("requested")) else ""
-        told.append(f"Read, and in no set by themselves: {lines}{as_seeds}.")
+    unused = [name for name in build.origins if name not in used]
+    lines = ", ".join(f"{name} ({finite(build.origins[name].get('rows')):,})" for name in unused)
+    if asked and len(unused) == 1:  # requests are made of a source, and that one is in no set
+        told.append(f"The requests were made of the lines of {lines}.")
+    elif unused:
+        told.append(f"Read, and in no set by themselves: {lines}.")
     return told
 
 
@@ -192,14 +199,15 @@ def part(build: Build) -> Markup:
     for number, (name, heading, flow) in enumerate(flows(build), 1):
         if not flow.nodes:
             continue
+        shown = sankey.folded(flow)
         found, odd = build.splits.get(name, {}), sankey.odd(flow)
         pictures.append(
             {
                 "id": f"story-{number}",
                 "heading": heading,
-                "drawn": sankey.drawn(flow),
-                "told": sankey.told(flow),
-                "notes": [(node.label, node.note) for node in flow.nodes if node.note],
+                "drawn": sankey.drawn(shown),
+                "told": sankey.told(shown),
+                "notes": [(node.label, node.note) for node in shown.nodes if node.note],
                 "odd": odd,
                 "sample": finite(found.get("train_sample")),
                 "joined": finite(found.get("joined")),

@@ -15,7 +15,8 @@ from stages.core.params import read_yaml
 
 ROOT = Path(__file__).resolve().parents[3]
 NAMES = ("base", "2b", "2c")
-ASKED = ("Is the plot moving?", "How many legs has a cat?", "Name a colour.")
+HOSTILE = "<img src=x onerror=alert(1)> ![x](http://127.0.0.1:9/x.png) [l](javascript:alert(2))"
+ASKED = ("Is the plot moving?", "How many legs has a cat?", "Name a colour.", HOSTILE)
 
 
 class Scripted:
@@ -99,7 +100,7 @@ def tried_with(
         {
             "id": f"row-{at}", "set": params["evaluate"]["probes"], "skill": "probe", "group": "g",
             "messages": [{"role": "user", "content": asked},
-                         {"role": "assistant", "content": "a reference"}],
+                         {"role": "assistant", "content": f"{HOSTILE} is the reference"}],
         }
         for at, asked in enumerate(ASKED)
     ]  # fmt: skip

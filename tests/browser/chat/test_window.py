@@ -109,6 +109,22 @@ def test_an_example_fills_the_prompt(show, tried):
     assert box.input_value() == "How many legs has a cat?"
 
 
+def test_a_hostile_example_and_its_reference_stay_text(show, heard, tried):
+    page = show(tried)
+    page.locator("#answers-0").filter(has_text="Nothing asked yet").wait_for()
+    before = page.locator("h1, img, iframe, script").count()
+    page.locator("#examples button").nth(3).click()
+    box = page.locator("#prompt textarea")
+    page.wait_for_function("e => e.value.includes('onerror')", arg=box.element_handle())
+    page.locator("#send").click()
+    page.wait_for_function(LAST, arg=[0, "says: <img src=x"], timeout=WAIT_MS)
+    page.locator("#reference").filter(has_text="is the reference").wait_for()
+    page.locator("#prompt-as-sent button").first.click()
+    page.locator("#prompt-as-sent-text").filter(has_text="<|user|>").wait_for()
+    assert page.locator("h1, img, iframe, script").count() == before
+    assert page.locator("#window a[href]").count() == 0
+
+
 def test_hostile_answers_stay_text(show, heard, tried, engine, texts):
     page = show(tried)
     choose(page, "2b", "2c")
@@ -218,7 +234,7 @@ def test_a_stack_of_real_models_answers(show, stacked):
     told = {}
     for pair in (("2b", "2c"), ("base", "3b")):
         choose(page, *pair)
-        page.locator("#prompt textarea").fill("twice cat")
+        page.locator("#prompt textarea").fill("Hello there, who are you?")
         page.locator("#send").click()
         page.locator("#status").filter(has_text="Done").wait_for(timeout=WAIT_MS)
         for at, name in enumerate(pair):
@@ -233,7 +249,7 @@ FILLED = "document.querySelector('#prompt textarea').value.length > 0"
 
 
 @pytest.mark.parametrize("recorded", [True, False])
-def test_a_recording_becomes_text(show, tried_with, whisper, speech, tmp_path, recorded):
+def test_a_recording_becomes_text(show, heard, tried_with, whisper, speech, tmp_path, recorded):
     page = show(tried_with(ui={"whisper": str(whisper), "whisper_revision": None}))
     page.get_by_role("button", name=re.compile("^Speech")).click()
     control = page.locator("#speech")
@@ -246,6 +262,8 @@ def test_a_recording_becomes_text(show, tried_with, whisper, speech, tmp_path, r
         recording = speech.write_wav(tmp_path / "said.wav", 0.5)
         control.locator("input[type=file]").set_input_files(recording)
     page.wait_for_function(FILLED, timeout=WAIT_MS)
+    # Gradio's client on an upload, of its own code.
+    heard.said[:] = [each for each in heard.said if "Method not implemented" not in each]
 
 
 def test_without_a_whisper_the_window_says_how_to_turn_speech_on(show, tried):

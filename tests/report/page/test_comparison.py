@@ -37,7 +37,7 @@ def test_every_figure_of_every_model_is_there_with_its_interval(build):
     for line in build.figures:
         cell = rows[line["section"], line["metric"]][build.names.index(line["model"])]
         assert cell.startswith(f"{line['value']:.3f} [{line['low']:.3f}, {line['high']:.3f}]")
-    assert rows["code", "passes"][3] == "no figure"  # the transcript was not asked
+    assert rows["code", "passes"][3].endswith("no figure")  # the transcript was not asked
 
 
 def test_a_loss_that_fell_is_better_and_one_that_rose_is_worse(build):
@@ -97,7 +97,8 @@ def test_the_fuller_the_colour_the_better(build):
     html = str(skills.part(build))
     assert html.count("--heat:") == 6
     assert html.count("lower is better") == 1
-    assert cells_of(html)[0][1:] == ["7.500", "0.500", "0.600", "no figure"]
+    assert cells_of(html)[0][1:4] == ["7.500", "0.500", "0.600"]
+    assert cells_of(html)[0][4].endswith("no figure")
 
 
 def test_where_all_are_alike_there_is_no_heat():

@@ -255,6 +255,6 @@ def test_the_facts_are_counted(build):
         ("rows from teachers", "418", "of 440 requested"),
         ("training rows", "1,000", "in 1 set"),
         ("test rows", "0", "the same for every model"),
-        ("paid to teachers", "1.25 usd", "0.25 in this run"),
+        ("paid to teachers", "$1.25", "$0.25 in this run"),
         ("computing", "5.0 min", "on one machine, in this run"),
     ]

@@ -3,6 +3,8 @@
 import re
 from typing import Any
 
+import pytest
+
 from stages.report.build import Build
 from stages.report.page import lineage
 
@@ -48,11 +50,25 @@ def test_the_stack_is_a_tree_with_hashes(build: Build):
     assert text.count("<ul>") == 2  # 2b in base, 2c in 2b
     assert "some/&lt;b&gt;base" in text
     assert f"<summary><code>{SHA[:12]}…</code></summary><code>{SHA}</code>" in text
-    assert "1 of own, 0.14 of original" in text
+    assert "all of own; 14 % of original" in text
     assert "305, 2 left out as too long" in text
     assert "no: rounding" in text
     assert text.count("agrees</span>") == 2
     assert "Answers pasted from elsewhere" in text
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        (1.0, "all of own"),
+        (2, "200 % of own"),
+        ({"share": 0.5, "cap": 1200}, "50 % of own, 1,200 rows at most"),
+        ({"rows": 4000}, "4,000 rows of own"),
+        ({"ratio": 0.3}, "own, which makes up 30 % of the mix"),
+    ],
+)
+def test_how_much_of_a_set_was_used(told: Any, said: str):
+    assert lineage.share(told, "own") == said
 
 
 def test_a_parent_that_was_swapped_is_told(build: Build):

@@ -30,7 +30,7 @@ Text with <b onclick="x">html</b>, [a link](javascript:alert(1)), <https://examp
 
 
 def shown(text: str) -> str:
-    return render("more.html", tokens=more.tokens(text))
+    return render("more.html", chapters=more.chapters(more.tokens(text)))
 
 
 def test_only_the_elements_of_a_list_are_made():
@@ -38,7 +38,7 @@ def test_only_the_elements_of_a_list_are_made():
     tags = set(re.findall(r"<(\w+)", html))
     assert tags == {
         *("h3", "p", "strong", "code", "div", "table", "thead", "tbody", "tr", "th", "td"),
-        *("ul", "li", "pre"),
+        *("ul", "li", "pre", "details", "summary"),
     }
     assert not re.search(r"<[^>]+(?:href|src|onclick|onerror)=", html)
     assert "[a link](javascript:alert(1))" in html
@@ -50,7 +50,22 @@ def test_only_the_elements_of_a_list_are_made():
 def test_tables_scroll_under_the_name_of_their_part():
     html = shown("## Quality\n\n| a |\n| --- |\n| b |\n")
     assert '<div class="scroll" role="region" tabindex="0" aria-label="Quality"><table>' in html
-    assert html.count("<div") == html.count("</div>") == 1
+    assert html.count("<div") == html.count("</div>") == 2
+
+
+def test_below_zero_is_a_true_minus_and_code_stays_as_it_is():
+    html = shown("## A\n\n+0.1 [-0.2, 3] and -5, 2c-3, `-1`, (-4)\n")
+    assert "+0.1 [\u22120.2, 3] and \u22125, 2c-3, <code>-1</code>, (\u22124)" in html
+
+
+def test_each_part_folds_and_what_tells_how_to_read_has_an_anchor():
+    html = shown("lost\n\n## A `b`\n\nx\n\n### C\n\ny\n\n## How to read it\n\nz\n")
+    assert re.findall(r'<details id="([^"]+)"><summary><h3>\s*(.+?)\s*</h3>', html) == [
+        ("more-1", "A <code>b</code>"),
+        (more.HOW, "How to read it"),
+    ]
+    assert re.findall(r"<p>\s*(\w)|<(h4)>", html) == [("x", ""), ("", "h4"), ("y", ""), ("z", "")]
+    assert "lost" not in html
 
 
 def test_the_parts_of_the_report_that_no_other_part_draws(build: Build):

@@ -121,6 +121,13 @@ def test_long_texts_are_folded_and_cut_and_the_page_stays_small(build: Build):
     assert f"The probes: {len(group.samples)} of 40" in text
 
 
+def test_what_is_too_long_is_not_compared_and_says_so(build: Build):
+    build.answers["2b"] = [answer("2b", "r1", "a " * 4000, reference="a b " * 2000)]
+    text = samples.part(build)
+    assert "too long to be compared</span>" in text
+    assert "hardly anything of the reference" not in text
+
+
 def test_nothing_was_answered(build: Build):
     assert samples.part(build) == ""
 

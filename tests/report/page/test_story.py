@@ -92,7 +92,9 @@ def test_replies_flow_into_their_set_with_what_is_imported(build):
     said = " ".join(story.words(of))
     assert "Who replied: samples." in said
     assert "300 replies came with the recipe or were in the journal; 0 were new." in said
-    assert "ideas (300); of such lines requests are made" in said
+    assert "The requests were made of the lines of ideas (300)." in said
+    reviews = " ".join(story.words(told(build, "reviews")))
+    assert "418 records say it, 0 something else." in reviews
 
 
 def test_without_a_teacher_it_says_so_and_tells_what_was_read(build):
@@ -186,3 +188,21 @@ def test_ids_are_unique_and_labels_apart(build):
         flow.link("all", f"part {at}", count)
     lines = [node["line"] for node in sankey.drawn(flow)["nodes"]]
     assert lines == [None, None, 2, 3, 4, 5]  # below the broad one's, one below the other
+
+
+def test_of_many_sources_the_least_are_one_node_with_their_names(build):
+    names = [f"table {at}" for at in range(7)]
+    imported = {key: {"train": 1} for key in names}
+    origins = {name: {"rows": 10 * (at + 1)} for at, name in enumerate(names)}
+    splits = {"own": {"rows": 280, "train": 280, "sources": {"imported": imported}}}
+    of = replace(build, data={}, splits=splits, origins=origins)
+    [(_, _, flow)] = story.flows(of)
+    shown = sankey.folded(flow)
+    assert sankey.odd(shown) == []
+    assert [(node.label, node.count) for node in shown.nodes if node.level == 1] == [
+        ("table 3", 40), ("table 4", 50), ("table 5", 60), ("table 6", 70), ("3 more", 60),
+    ]  # fmt: skip
+    page = str(story.part(of))
+    assert "3 more: table 2 (30), table 1 (20), table 0 (10)." in page
+    assert '<th scope="row">table 0</th>' in page  # the table has them all
+    assert sankey.folded(shown) == shown

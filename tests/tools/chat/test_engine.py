@@ -21,7 +21,7 @@ from tools.chat.engine import Engine, Piece, Sampling
 from tools.chat.streaming import partial, stream
 
 NEVER = threading.Event()
-NAMES = ("base", "2b", "2c", "3b", "c2", "d3", "m2")
+NAMES = ("base", "2b", "2c", "d3", "m2")
 SHORT = Sampling(8)
 LONG = Sampling(60, temperature=100.0, seed=1)
 HOT = Sampling(40, temperature=100.0)  # any token, so that it hardly ever ends by itself
@@ -68,7 +68,7 @@ def test_greedy_answers_are_those_of_the_stage(engine):
     rows = read_rows(Path("data/test.jsonl"))
     tokenizer = stack.load_tokenizer(BASE)
     settings = {"max_new_tokens": 8, "batch_tokens": 512}
-    for name in NAMES:
+    for name in ("base", "2c", "d3", "m2"):
         loaded = stack.load(BASE, MODELS / name, CPU)
         theirs, _, _ = answer_all(name, loaded, tokenizer, rows, settings)
         assert len(theirs) == 10
@@ -276,6 +276,15 @@ def test_an_error_of_a_library_is_told_and_the_engine_goes_on(engine):
     assert whole(engine, "2b", "twice oak").finish_reason == "stop"
 
 
+def test_what_ends_the_interpreter_ends_the_caller(engine, monkeypatch):
+    def leave(*_: Any) -> None:
+        raise SystemExit(3)
+
+    monkeypatch.setattr(engine, "_say", leave)
+    with pytest.raises(SystemExit, match="3"):
+        whole(engine, "2b", "hi")
+
+
 def test_a_template_that_refuses_is_told(engine):
     tokenizer = engine._tokenizer(engine._models["2b"])
     template = tokenizer.chat_template
@@ -302,6 +311,12 @@ def test_the_prompt_is_what_the_model_reads(engine):
     assert tokenizer.encode(said, add_special_tokens=False) == tokenizer.apply_chat_template(
         messages, add_generation_prompt=True, return_dict=False
     )
+
+
+def test_nothing_that_is_said_is_printed(engine, capfd):
+    said = whole(engine, "2b", "twice oak", HOT)
+    assert said.tokens > 1
+    assert capfd.readouterr() == ("", "")
 
 
 def test_chatting_changes_no_file(engine):

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from stages.core.digest import file_digest
 from stages.core.errors import ConfigError, InputError
 from stages.core.records import Message
 from stages.core.verdicts import read_pairs, read_verdicts
@@ -49,7 +50,7 @@ def test_a_pair_is_read_back(tmp_path: Path) -> None:
     path = tmp_path / "verdicts.jsonl"
     line = pair_of(two(), MODELS, "2c", "better", "why", {})
     told = keep_all(path, [line])
-    assert told.startswith(f"Kept in {path}: 2c is better than 2b. The next `dvc repro` counts it.")
+    assert told.startswith(f"Kept in {path}: 2c is better than 2b. The next `dvc repro` takes it into the report.")
     (kept,) = read_pairs(path)
     assert kept == {
         "kind": "pair", "prompt": "Why?", "model": "2c", "answer": "two", "digest": "c" * 64,
@@ -140,6 +141,20 @@ def test_two_windows_lose_no_line(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert len({line["prompt"] for line in read_pairs(path)}) == 48
+
+
+def test_a_model_that_was_built_again_is_not_judged(
+    tmp_path: Path,
+) -> None:
+    manifest = tmp_path / "2c" / "manifest.json"
+    manifest.parent.mkdir()
+    manifest.write_text("{}")
+    held = Model("2c", "adapter", manifest.parent, file_digest(manifest), None)
+    models = MODELS | {"2c": held}
+    assert pair_of(two(), models, "2c", "better", "", {})["digest"] == held.digest
+    manifest.write_text("{ }")
+    with pytest.raises(ConfigError, match="2c: was built again while the window was open"):
+        pair_of(two(), models, "2c", "better", "", {})
 
 
 def test_what_cannot_be_kept_leaves_the_file(tmp_path: Path) -> None:

@@ -164,11 +164,30 @@ class TestSend:
         assert 'role="alert"' in seen[0]["status"]
         assert not engine.asked
 
+    def test_without_a_model_there_is_nothing_to_send(self, window: Window) -> None:
+        talk = Talk()
+        ask(window, talk, "one", ["base"])
+        changes = window.choose(talk, [], "", True)
+        assert "Choose a model" in changes["answers-0"]["value"]
+        assert changes["answers-1"]["visible"] is False
+        assert changes["send"] == {"interactive": False}
+        assert window.choose(talk, ["base"], "", True)["send"] == {"interactive": True}
+
     def test_while_one_answer_is_written_nothing_else_begins(self, window: Window) -> None:
         talk = Talk(stop=threading.Event())
         assert list(window.send(talk, "go", ["2c"], "", True, *DEFAULTS)) == []
         assert window.new(talk, False) == {}
         assert window.example(talk, 0, ["2c"], False) == {}
+
+    def test_a_second_window_says_that_it_waits(self, window: Window) -> None:
+        running = window.send(Talk(), "go", ["2c"], "", True, *DEFAULTS)
+        for _ in range(3):
+            next(running)
+        seen = list(window.send(Talk(), "go", ["2c"], "", True, *DEFAULTS))
+        assert "2c waits for an answer in another window" in seen[1]["status"]
+        list(running)
+        seen = list(window.send(Talk(), "go", ["2c"], "", True, *DEFAULTS))
+        assert "2c reads the prompt" in seen[1]["status"]
 
     def test_who_leaves_ends_the_answer(self, window: Window, engine: Any) -> None:
         talk = Talk()
@@ -222,6 +241,19 @@ class TestVerdicts:
         (line,) = read_rows(window.verdicts)
         assert line["model"] == "2c"
         assert line["note"] == "why"
+
+    def test_another_column_than_the_first_can_be_the_measure(self, window: Window) -> None:
+        talk = Talk()
+        last = ask(window, talk, "go", ["base", "2b", "2c"])
+        assert last["against"]["choices"] == [("base", 0), ("2b", 1), ("2c", 2)]
+        assert last["against"]["value"] == 0
+        changes = window.compare(talk, 1)
+        assert [changes[f"verdict-{at}"].get("label") for at in (1, 2, 3)] == [
+            "base is", "2c is", None,
+        ]  # fmt: skip
+        window.keep(talk, "", None, None, "better", None)
+        (line,) = read_rows(window.verdicts)
+        assert (line["model"], line["verdict"], line["other"]) == ("2c", "better", "2b")
 
     def test_one_model_on_a_scored_row(self, window: Window, engine: Any) -> None:
         engine.texts["2b"] = "Rome"
@@ -375,7 +407,8 @@ LABELLED = {"dropdown", "textbox", "checkbox", "number", "slider", "radio", "aud
 WANTED = {
     "models", "blind", "unavailable", "answers-0", "answers-1", "answers-2", "answers-3",
     "reference", "status", "prompt", "send", "stop", "new", "verdict", "verdict-1", "verdict-2",
-    "verdict-3", "verdict-answer", "note", "keep", "kept", "examples", "speech-off", "system",
+    "verdict-3", "against", "verdict-answer", "note", "keep", "kept", "examples", "speech-off",
+    "system",
     "system-own", "system-note", "sampling", "max-new-tokens", "temperature", "top-p", "top-k",
     "repetition-penalty", "seed", "prompt-as-sent", "prompt-as-sent-text",
 }  # fmt: skip
@@ -390,7 +423,7 @@ class TestPage:
         labelled = [
             each for each in parts if each["type"] in LABELLED and each["props"].get("elem_id")
         ]
-        assert len(labelled) == 17
+        assert len(labelled) == 18
         for each in labelled:
             assert each["props"].get("label"), each["props"]["elem_id"]
 

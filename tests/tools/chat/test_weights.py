@@ -19,7 +19,7 @@ from tools.chat.weights import Weights
 
 # PEFT says that merging an adapter of tied weights is not easy; `stages.core.merging` does it.
 pytestmark = pytest.mark.filterwarnings("ignore:Model has `tie_word_embeddings=True`:UserWarning")
-SWITCHED = ("base", "2b", "2c", "2d", "3b", "c2", "d3")
+SWITCHED = ("base", "2b", "2c", "c2", "d3")
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_every_switch_gives_the_very_logits_of_a_fresh_load(project, loads):
     asked, fresh = listed(*SWITCHED), each_by_itself(*SWITCHED)
     held = Weights(BASE, CPU)
     order = [name for pair in itertools.product(SWITCHED, SWITCHED) for name in pair]
-    assert len(order) == 98
+    assert len(order) == 50
     for name in order:
         model = held.switch(asked[name])
         assert logits(model).equal(fresh[name]), name
@@ -94,7 +94,7 @@ def test_every_kind_of_model_in_any_order_is_a_fresh_load(project, loads):
     make("m4", "m3", "merge")
     make("w3", "base", target_modules=["q_proj"], modules_to_save=["lm_head"])
     make("w4", "w3", target_modules=["v_proj"])
-    switched = (*SWITCHED, "d4", "q3")
+    switched = (*SWITCHED, "2d", "3b", "d4", "q3")
     reloaded = ("m2", "m3", "m4", "w3", "w4")
     asked, fresh = listed(*switched, *reloaded), each_by_itself(*switched, *reloaded)
     held = Weights(BASE, CPU)
