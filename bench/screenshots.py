@@ -60,6 +60,7 @@ REPORT = (
     Shot("report-light"),
     Shot("report-dark", dark=True),
     Shot("report-phone", width=390, height=844, scale=2),
+    Shot("report-forgetting", "forgetting", height=940),
     Shot("report-comparison", "comparison"),
     Shot("report-story", "story"),
     Shot("report-skills", "skills"),
@@ -68,9 +69,9 @@ REPORT = (
     Shot("report-graph", "graph"),
 )
 CHAT = (
-    Shot("chat-side-by-side"),
+    Shot("chat-side-by-side", height=1200),
     Shot("chat-record", RECORD),
-    Shot("chat-dark", dark=True),
+    Shot("chat-dark", dark=True, height=1200),
     Shot("chat-phone", width=390, height=844, scale=2),
 )
 

@@ -57,7 +57,7 @@ def params(quantize: str, steps: int) -> dict[str, Any]:
     }
     base = {"source": "local", "id": "own", "dtype": "float32", "quantize": quantize}
     return {
-        "seed": {"data": 13, "train": 13},
+        "seed": {"data": 13, "base": 13, "train": 13},
         "compute": {"device": "cpu", "threads": 1},
         "launch": {"launcher": "python", "processes": 1, "nodes": 1, "fsdp": False},
         "base": {**base, "set": "own", "attn_implementation": "sdpa"},

@@ -7,6 +7,7 @@ The server is a process of its own; Ctrl-C or SIGTERM ends it, and this one.
 """
 
 import contextlib
+import ctypes
 import json
 import os
 import shlex
@@ -18,7 +19,7 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 from urllib.error import URLError
@@ -107,6 +108,17 @@ def wait(process: "subprocess.Popen[bytes]", address: str) -> bool:
     return False
 
 
+def end_with_parent() -> Callable[[], object] | None:
+    """Return what a new process does first, so that it ends even when this one is killed.
+
+    Linux alone knows it (PR_SET_PDEATHSIG, prctl(2)); a notebook's restart kills like that.
+    """
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None).prctl
+    return lambda: prctl(1, signal.SIGTERM)
+
+
 @contextlib.contextmanager
 def started(server: Server) -> Iterator["subprocess.Popen[bytes]"]:
     """Start a server in a process group of its own, and leave nothing of it behind."""
@@ -117,6 +129,7 @@ def started(server: Server) -> Iterator["subprocess.Popen[bytes]"]:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
+        preexec_fn=end_with_parent(),
         start_new_session=True,  # Ctrl-C is for this process, which then ends that one
     )
     try:

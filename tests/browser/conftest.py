@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from stages.core.jsonl import read_json
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 # A phone's screen (360 by 640 is the narrowest that is common), and a computer's.
 SIZES = {"phone": (360, 640), "tablet": (768, 1024), "computer": (1280, 900)}
-# Rules of axe that are of a rank that keeps somebody out; https://github.com/dequelabs/axe-core
+# What axe-core calls a violation that keeps somebody out; below it are moderate and minor ones.
 GRAVE = ("serious", "critical")
 
 
@@ -154,14 +154,16 @@ def barriers() -> Callable[[Any], list[str]]:
     """Return a function that says what on a page keeps somebody out, by axe-core's rules."""
     from axe_playwright_python.sync_playwright import Axe
 
-    def found(page: Any, fewest: int = 10, **options: Any) -> list[str]:
+    def found(
+        page: Any, fewest: int = 10, ranks: Sequence[str] = GRAVE, **options: Any
+    ) -> list[str]:
         told = Axe().run(page, options={"resultTypes": ["violations"], **options}).response
         # A check that looked at nothing is none.
         assert len(told["passes"]) >= fewest, [rule["id"] for rule in told["passes"]]
         return [
             f"{rule['id']} ({rule['impact']}): {rule['help']}: {node['html'][:200]}"
             for rule in told["violations"]
-            if rule["impact"] in GRAVE
+            if rule["impact"] in ranks
             for node in rule["nodes"][:5]
         ]
 

@@ -363,6 +363,23 @@ def test_a_server_ends_with_the_command(
     assert environment == {"DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1"}
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG")
+def test_a_server_ends_with_a_command_that_is_killed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, run: Any
+):
+    fake(folder, monkeypatch)
+    monkeypatch.setenv("TMPDIR", str(folder))  # what it could not remove
+    port = free_port()
+    serving = run("2c", "--engine", "vllm", "--port", str(port))
+    serving.line()
+    assert listens(port)
+    serving.end(signal.SIGKILL)
+    until = time.monotonic() + END_S
+    while listens(port):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
 def test_a_server_that_ends_by_itself_is_told(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ):

@@ -5,7 +5,6 @@ from typing import Any
 from tools.chat.rows import Rows
 from tools.chat.shown import column, render
 from tools.chat.talk import Talk
-from tools.chat.validated import Records
 
 MOST = 4  # columns
 Changes = dict[str, Any]
@@ -16,9 +15,9 @@ def status(text: str, fault: bool = False) -> str:
     return render("status.html", text=text, fault=fault)
 
 
-def columns(talk: Talk, records: Records | None) -> Changes:
+def columns(talk: Talk) -> Changes:
     """Return the HTML of every column; those without a model are not shown."""
-    shown = [column(talk, name, records) for name in talk.order]
+    shown = [column(talk, name) for name in talk.order]
     if not shown:
         shown = [status("Choose a model: nothing is asked of none.")]
     filled = [*shown, *[""] * (MOST - len(shown))]

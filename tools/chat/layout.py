@@ -10,7 +10,7 @@ from stages.core.visible import visible
 from tools.chat.board import MOST
 from tools.chat.rows import asked_of
 from tools.chat.shown import render
-from tools.chat.speech import HOW, Listener
+from tools.chat.speech import Listener
 from tools.chat.window import Window
 
 # The fields of Sampling, in its order.
@@ -62,8 +62,6 @@ def laid_out(
                     put("speech", gr.Audio, sources=["microphone", "upload"], type="filepath",
                         label="Record or upload: the text goes to the prompt",
                         editable=False)  # fmt: skip
-            else:
-                html("speech-off", render("speech_off.html", how=HOW))
             with put("verdict", gr.Group, visible=False):
                 put("against", gr.Radio, [], label="Compared with", visible=False)
                 for at in range(1, MOST):
@@ -74,6 +72,8 @@ def laid_out(
                     placeholder="why (may stay empty)")  # fmt: skip
                 put("keep", gr.Button, "Keep the verdict")
             html("kept")
+            if not listener:
+                html("speech-off", render("speech_off.html"))
         with gr.Column(scale=1, min_width=300):
             beside(window, put, html, int(params["answer"]["max_new_tokens"]))
     return parts
@@ -87,7 +87,7 @@ def beside(window: Window, put: Callable[..., Any], html: Callable[..., None], m
         shown = [[short(asked_of(row).prompt)] for row in window.rows.examples]
         with gr.Accordion("Examples"):
             put("examples", gr.Dataset, components=[gr.Textbox(visible=False)], samples=shown,
-                type="index", samples_per_page=8, layout="gallery", show_label=False,
+                type="index", samples_per_page=12, layout="gallery", show_label=False,
                 label="Examples: each begins a new chat")  # fmt: skip
     with gr.Accordion("System prompt"):
         put("system-own", gr.Checkbox, True, label="As trained, each model its own")

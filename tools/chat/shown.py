@@ -7,7 +7,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from stages.core.visible import visible
 from tools.chat.talk import Talk, Turn
-from tools.chat.validated import Found, Records
 
 HERE = Path(__file__).parent
 # The autoescape is what keeps a model's <script> a text: nothing here is ever marked as safe.
@@ -26,36 +25,24 @@ def render(template: str, **values: Any) -> str:
     return ENVIRONMENT.get_template(template).render(**values)
 
 
-def column(talk: Talk, name: str, records: Records | None) -> str:
-    """Return the column of a model: its turns so far.
-
-    records: checks the answers that should be records; None: the recipe's answers are none
-    """
+def column(talk: Talk, name: str) -> str:
+    """Return the column of a model: its turns so far."""
     turns = [
         {
             "prompt": turn.messages[-1]["content"],
             "text": turn.text,
             "fault": turn.fault,
-            "writing": bool(turn.piece and not turn.piece.finish_reason),
-            "waiting": not turn.piece and not turn.fault,
+            "answered": turn.piece is not None,
+            "writing": turn.piece is not None and not turn.piece.finish_reason and not turn.fault,
+            "waiting": turn.piece is None and not turn.fault,
             "small": small_print(turn, talk.hidden),
-            "found": found_in(turn, records),
+            "found": turn.found,
         }
         for turn in talk.turns.get(name, [])
     ]
     joined = talk.turns[name][0].number if talk.turns.get(name) else 0
     return render(
         "column.html", label=talk.label(name), before=talk.before, turns=turns, joined=joined
-    )
-
-
-def found_in(turn: Turn, records: Records | None) -> Found | None:
-    """Return what is to be said of the record in a finished answer; None: nothing."""
-    if records is None or not turn.piece or not turn.piece.finish_reason:
-        return None
-    cut = turn.piece.finish_reason
-    return records.found(
-        turn.text, turn.messages[-1]["content"], turn.row, "" if cut == "stop" else cut
     )
 
 

@@ -23,11 +23,6 @@ RATE = 16_000  # Hz, what every Whisper was trained on
 WINDOW_S = 30
 LONGEST_S = 3600
 KEY = "params.yaml: ui.whisper"
-HOW = (
-    "Speech is off. To turn it on, name a Whisper in params.yaml, "
-    "`ui: {whisper: openai/whisper-small, whisper_revision: <its commit>}` or a local folder, "
-    "then start the window again."
-)
 
 
 class Listener:

@@ -7,6 +7,7 @@ from random import Random
 
 from stages.core.records import Message
 from tools.chat.engine import Piece, Sampling
+from tools.chat.validated import Found
 
 LETTERS = "ABCDEFGH"
 
@@ -20,6 +21,7 @@ class Turn:
     row:      id of the test row that asks exactly this; None: none does
     piece:    the answer; None before its first token
     fault:    why there is no answer, or ""
+    found:    what is to be said of the record in it, once it has ended; None: nothing
     first:    the model had not answered before: its seconds hold the loading
     """
 
@@ -29,6 +31,7 @@ class Turn:
     row: str | None = None
     piece: Piece | None = None
     fault: str = ""
+    found: Found | None = None
     first: bool = False
 
     @property

@@ -101,7 +101,7 @@ class Window:
         here, label = f"answers-{at}", talk.label(name)
         if stop.is_set():
             turn.fault = "Not asked: stopped before its turn."
-            yield {here: column(talk, name, self.records)}
+            yield {here: column(talk, name)}
             return
         turn.first = name not in self._answered
         doing = "is being loaded" if turn.first else "reads the prompt"
@@ -116,7 +116,7 @@ class Window:
                     yield {"status": status(f"{label} is answering …")}
                 turn.piece = piece
                 if not piece.finish_reason and monotonic() - last > INTERVAL_S:
-                    yield {here: column(talk, name, self.records)}
+                    yield {here: column(talk, name)}
                     last = monotonic()
         except UserError as error:
             turn.fault = str(error)
@@ -125,7 +125,10 @@ class Window:
             turn.fault = f"failed; the terminal says more. {type(error).__name__}: {error}"
         finally:
             self._asking -= 1
-        yield {here: column(talk, name, self.records)}
+        if self.records and turn.piece and turn.piece.finish_reason:
+            asked, ended = turn.messages[-1]["content"], turn.piece.finish_reason
+            turn.found = self.records.found(turn.text, asked, turn.row, ended)
+        yield {here: column(talk, name)}
 
     def stop(self, talk: Talk) -> None:
         """End the answer that is being written; what came stays."""
@@ -168,7 +171,7 @@ class Window:
         chosen, talk.blind = self.columned(talk.order), blind
         talk.order = []
         talk.arrange(chosen)
-        return columns(talk, self.records)
+        return columns(talk)
 
     def example(self, talk: Talk, at: int, chosen: list[str] | None, blind: bool) -> Changes:
         """Begin a new chat with an example's prompt in the box, as its row has it."""
@@ -246,7 +249,7 @@ class Window:
 
     def _shown(self, talk: Talk) -> Changes:
         """Return everything that follows from the chat as it stands."""
-        return {**columns(talk, self.records), **controls(talk, self.rows)}
+        return {**columns(talk), **controls(talk, self.rows)}
 
 
 def sampling_of(numbers: Sequence[float | None]) -> Sampling:

@@ -1,6 +1,5 @@
 """Answers to the same prompt by all models, what differs from the reference marked."""
 
-import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -13,29 +12,17 @@ from stages.core.scores import arrow
 from stages.core.sections import holds, is_trained, sets_of
 from stages.core.visible import visible
 from stages.report.build import Build
-from stages.report.page.differences import Piece, comparable, pieces
+from stages.report.page.differences import comparable, pieces
 from stages.report.page.frame import render
+from stages.report.page.texts import Shown, excerpt, folded
 from stages.report.probes import SEEN, ended, leading, marks
 
 TITLE = "Answers side by side"
 A_SECTION = 2  # so many rows of each
 PROBES = 24  # so many at most
-FOLDED = 600  # characters: a longer text is folded away
-LONGEST = 4_000  # characters that are shown of a text
-EXCERPT = 72  # characters of a prompt in its line
 ROOM = 240_000  # characters of all texts together, so that the page stays one that a phone opens
 
-BLANK = re.compile(r"(^\s+|\s*\n\s*|\s+$)")
 AS_REFERENCE = "as the reference"
-
-
-class Shown(NamedTuple):
-    """A text: its beginning where it is long, its pieces, how many characters are not shown."""
-
-    pieces: list[Piece]
-    beginning: str
-    length: int
-    cut: int
 
 
 class Given(NamedTuple):
@@ -76,36 +63,6 @@ class Group(NamedTuple):
     key: str | None
     of: int
     samples: list[Sample]
-
-
-def excerpt(text: str) -> str:
-    """Return the beginning of a text, on one line."""
-    words = " ".join(text[: 4 * EXCERPT].split())
-    return words[:EXCERPT] + ("…" if len(words) > EXCERPT or len(text) > 4 * EXCERPT else "")
-
-
-def unstruck(piece: Piece) -> Iterator[Piece]:
-    """Yield a piece with its line ends and indentation unmarked: struck spaces look like text."""
-    if piece.mark == "same":
-        yield piece
-        return
-    for part in BLANK.split(piece.text):
-        if part:
-            yield Piece(piece.mark if part.strip() else "same", part)
-
-
-def folded(text: str, found: list[Piece] | None = None) -> Shown:
-    """Return a text to show, cut at LONGEST; unmarked without pieces."""
-    parts, room = [], LONGEST
-    for mark, part in (
-        each for piece in found or [Piece("same", text)] for each in unstruck(piece)
-    ):
-        parts.append(Piece(mark, part[:room]))
-        room -= len(part)
-        if room <= 0:
-            break
-    beginning = excerpt(text) if len(text) > FOLDED else ""
-    return Shown(parts, beginning, len(text), max(0, -room))
 
 
 def answered(build: Build) -> dict[str, dict[str, Answer]]:

@@ -95,7 +95,7 @@ def sides(flow: Flow, name: str, found: dict[str, Any], level: int) -> None:
     why = ", ".join(
         f"{LEAKS.get(each, each)} ({count:,})" for each, count in leaking.items() if count
     )
-    why = f"taken out; held out by another row: {why}" if why else ""
+    why = f"taken out; on a side that is held out: {why}" if why else ""
     parts = [(side, side, finite(found.get(side)), side, "") for side in SIDES]
     parts.append(("leaking", "would leak", sum(leaking.values()), "out", why))
     parts.append(("capped", "over the cap", finite(found.get("capped")), "out", ""))

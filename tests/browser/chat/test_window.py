@@ -191,6 +191,38 @@ def test_a_verdict_is_kept_and_counted(show, tried, engine, project):
     assert len(of_model(pairs, "2c", "of another build").stale) == 1
 
 
+def test_the_reader_chooses_whom_to_compare_with(show, tried, project):
+    page = show(tried)
+    choose(page, "base", "2b", "2c")
+    ask(page, "And these three?", "base says", "2b says", "2c says")
+    page.locator("#against").get_by_label("2b", exact=True).check()
+    page.get_by_label("worse than 2b").last.check()
+    page.locator("#keep").click()
+    page.locator("#kept").filter(has_text=re.compile(r"\w")).wait_for(timeout=WAIT_MS)
+    [pair] = read_pairs(project / "recipes/reviews/verdicts.jsonl")
+    assert (pair["model"], pair["verdict"], pair["other"]) == ("2c", "worse", "2b")
+
+
+def test_a_blind_test_hides_the_names_until_a_verdict_is_kept(show, tried, engine, project):
+    engine.says = {"Who is better?": {"2b": "the first text", "2c": "the second text"}}
+    page = show(tried)
+    choose(page, "2b", "2c")
+    page.get_by_label("Blind test").check()
+    page.locator("#answers-0 .label").filter(has_text=re.compile("[AB]$")).wait_for()
+    ask(page, "Who is better?", "text", "text")
+    page.locator("#verdict-1").wait_for()
+    shown = page.locator("#window").inner_text()
+    assert "2b" not in shown
+    assert "2c" not in shown
+    page.locator("#verdict-1").get_by_label("better").check()
+    page.locator("#keep").click()
+    page.locator("#answers-0 .label").filter(has_text=re.compile("2[bc]")).wait_for()
+    [pair] = read_pairs(project / "recipes/reviews/verdicts.jsonl")
+    said = engine.says["Who is better?"]
+    assert (pair["answer"], pair["other_answer"]) == (said[pair["model"]], said[pair["other"]])
+    assert {pair["model"], pair["other"]} == {"2b", "2c"}
+
+
 @pytest.mark.parametrize("dark", [False, True])
 def test_a_phone_is_enough(show, tried, wider, dark, barriers):
     page = show(tried, "phone", dark)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from stages.report.build import Build
-from stages.report.page import samples
+from stages.report.page import samples, texts
 from stages.report.page.differences import pieces
 
 HOSTILE = '<script>alert(1)</script> [x](javascript:y) <b onclick="x">&amp;</b> \x1b[31m\u202e'
@@ -117,7 +117,7 @@ def test_long_texts_are_folded_and_cut_and_the_page_stays_small(build: Build):
     assert sum(map(samples.size, group.samples)) <= samples.ROOM
     text = samples.part(build)
     assert text.count('<details class="long">') == 4 * len(group.samples)
-    assert f"and {len(long) - samples.LONGEST} characters more" in text
+    assert f"and {len(long) - texts.LONGEST} characters more" in text
     assert f"The probes: {len(group.samples)} of 40" in text
 
 

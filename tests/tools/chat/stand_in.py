@@ -59,7 +59,8 @@ MODELS = [
 class StandIn:
     """An engine that answers from a table: model -> its text, or an exception.
 
-    asked: what it was asked, in order; before: called before each piece but the first
+    asked:  what it was asked, in order
+    before: called before each piece but the first
     """
 
     def __init__(self, texts: dict[str, str | Exception] | None = None) -> None:

@@ -50,7 +50,9 @@ def test_a_pair_is_read_back(tmp_path: Path) -> None:
     path = tmp_path / "verdicts.jsonl"
     line = pair_of(two(), MODELS, "2c", "better", "why", {})
     told = keep_all(path, [line])
-    assert told.startswith(f"Kept in {path}: 2c is better than 2b. The next `dvc repro` takes it into the report.")
+    assert told.startswith(
+        f"Kept in {path}: 2c is better than 2b. The next `dvc repro` takes it into the report."
+    )
     (kept,) = read_pairs(path)
     assert kept == {
         "kind": "pair", "prompt": "Why?", "model": "2c", "answer": "two", "digest": "c" * 64,

@@ -137,6 +137,17 @@ class TestSend:
         ask(window, talk, "on", ["base", "2c"])
         assert [turn["content"] for turn in engine.asked[2][1]] == ["on"]
 
+    def test_a_fault_half_way_leaves_what_came(self, window: Window, engine: Any) -> None:
+        def fail() -> None:
+            raise InputError(Fault("the model", "is gone"))
+
+        engine.texts["2c"] = "one two"
+        engine.before = fail
+        page = html(ask(window, Talk(), "go", ["2c"]), "answers-0")
+        assert '<pre class="text">one</pre>' in page
+        assert "the model: is gone" in page
+        assert "writing" not in page
+
     def test_where_all_fail_the_prompt_comes_back(self, window: Window, engine: Any) -> None:
         engine.texts["2c"] = InputError(Fault("the conversation", "is too long"))
         talk = Talk()
