@@ -119,7 +119,7 @@ def total(value: Any) -> Any:
 
 
 def costs_table(costs: dict[str, dict[str, Any]]) -> list[str]:
-    """Return what each stage that spends took, on the machine of this build.
+    """Return what each stage that spends took.
 
     A teacher has a line of its own where there are several. The columns do not depend on what the
     stages happened to write first.
@@ -135,4 +135,5 @@ def costs_table(costs: dict[str, dict[str, Any]]) -> list[str]:
         for stage, found in lines.items()
     ]
     head = ["stage", *(f"`{column}`" for column in columns)]
-    return ["## Costs", "", "On the machine of this build, in this run.", "", *table(head, rows)]
+    whence = "Each stage in the run that made its output, on the machine of that run."
+    return ["## Costs", "", whence, "", *table(head, rows)]

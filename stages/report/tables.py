@@ -85,7 +85,9 @@ def forgetting_table(
     """Return forgetting and recovery of each adapter: in all, then by section."""
     rows = []
     for of in losses(sections, comparisons, confidence):
-        over = f"`{of.of}`" if isinstance(of.of, str) else f"mean of {len(of.of)} sections"
+        over = f"`{of.of}`"
+        if not isinstance(of.of, str):
+            over = f"mean of {len(of.of)} section{'s' * (len(of.of) != 1)}"
         recovery = ""
         if back := of.back:
             span = f" [{back['low']:.3f}, {back['high']:.3f}]" if "low" in back else ""

@@ -107,7 +107,7 @@ def test_the_report_tells_all(build):
     assert "|  | `loss` ↓ | 0.250 | 0.250 |  |" in told
     assert "| code (n = 20) | `any` ↑ | 1.000 | 1.000 | 1.000 |" in told
     lost = "**lost +0.800** [+0.700, +0.900]"
-    assert f"| 2b | all | mean of 1 sections | 20 | {lost} |  |" in told
+    assert f"| 2b | all | mean of 1 section | 20 | {lost} |  |" in told
     assert f"| 2c | code | `passes` | 20 | {lost}, p 1e-07 | 0.500 (no interval) |" in told
     assert "against 2b | against base |" in told
     nothing = "not shown +0.000 [-0.100, +0.100], p 1, n = 19 in 7 groups"

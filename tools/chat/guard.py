@@ -65,7 +65,10 @@ class Guard:
 def is_own(headers: dict[bytes, bytes]) -> bool:
     """Tell whether a request comes from this machine's own page, or from no page at all."""
     host = headers.get(b"host", b"").decode("latin-1")
-    if urlsplit(f"//{host}").hostname not in HOSTS:
-        return False
     origin = headers.get(b"origin")
-    return origin is None or urlsplit(origin.decode("latin-1")).netloc == host
+    try:
+        if urlsplit(f"//{host}").hostname not in HOSTS:
+            return False
+        return origin is None or urlsplit(origin.decode("latin-1")).netloc == host
+    except ValueError:  # no address at all
+        return False

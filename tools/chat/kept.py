@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stages.core.digest import file_digest
+from stages.core.digest import canonical, file_digest
 from stages.core.errors import ConfigError, Fault
 from stages.core.pasted import prompt_of
 from stages.core.records import Message, Row
@@ -97,10 +97,10 @@ def system_of(messages: list[Message]) -> str | None:
 
 def shared(one: list[Message], other: list[Message]) -> list[Message]:
     """Return the turns before the question that two models have in common, from either's side."""
-    mine, theirs = (
-        [turn for turn in sent[:-1] if turn["role"] != "system"] for sent in (one, other)
-    )
-    return [turn for turn in mine if turn in theirs]
+    both = [[turn for turn in sent[:-1] if turn["role"] != "system"] for sent in (one, other)]
+    # The shorter is gone through: one question asked twice is in the other's as often or more.
+    less, more = sorted(both, key=lambda turns: (len(turns), canonical(turns)))
+    return [turn for turn in less if turn in more]
 
 
 def answer_of(row: Row, name: str, text: str, verdict: str, note: str) -> dict[str, Any]:

@@ -35,9 +35,10 @@ def laid_out(
         put(name, gr.HTML, value, js_on_load=None, apply_default_css=False, **settings)
 
     names = list(window.models)
+    built = [each.name for each in window.models.values() if each.kind != "export"] or names
     html("title", render("title.html", recipe=str(params["recipe"])))
     with gr.Row(equal_height=True):
-        put("models", gr.Dropdown, names, value=names[-1:], multiselect=True, max_choices=MOST,
+        put("models", gr.Dropdown, names, value=built[-1:], multiselect=True, max_choices=MOST,
             label="Models", info="One, or up to four side by side, in the order of this list.",
             scale=4)  # fmt: skip
         put("blind", gr.Checkbox, False, label="Blind test", scale=1, min_width=220,

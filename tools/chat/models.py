@@ -10,8 +10,9 @@ from stages.core.jsonl import read_json
 from stages.core.lineage import IDENTITY, Manifest, hold_chain, read_manifest
 from tools.export import ABOUT, EXPORTS
 
-# What is raised where a file is not what it should be.
-FAULTY = (UserError, OSError, AttributeError, KeyError, TypeError)
+# What is raised where a file is not what it should be; the last two by what nests too deeply, and
+# by a number of too many digits.
+FAULTY = (UserError, OSError, AttributeError, KeyError, TypeError, RecursionError, ValueError)
 
 
 class Model(NamedTuple):
@@ -44,6 +45,9 @@ def models(params: dict[str, Any], root: Path = Path()) -> tuple[list[Model], li
     told += _outdated(found)
     for about in sorted((root / EXPORTS).glob(f"[!.]*/{ABOUT}")):  # a dot: it is being written
         name = f"{EXPORTS.name}/{about.parent.name}"
+        if not name.isprintable():  # no list can show it, and half a character breaks the page
+            told.append(f"{name!a}: its folder's name holds what cannot be shown: rename it")
+            continue
         try:
             if model := _exported(name, about.parent, read_json(about), told):
                 found.append(model)

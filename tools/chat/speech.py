@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 RATE = 16_000  # Hz, what every Whisper was trained on
+SLOWEST, FASTEST = 1_000, 768_000  # Hz; to resample what names billions takes all memory
 WINDOW_S = 30
 LONGEST_S = 3600
 KEY = "params.yaml: ui.whisper"
@@ -64,8 +65,9 @@ class Listener:
             model = WhisperForConditionalGeneration.from_pretrained(
                 self.name, use_safetensors=True, **settings
             )
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            what = f"{self.name!r} cannot be loaded: {str(error).splitlines()[0]:.300}"
+        except Exception as error:  # of a folder that is half there, three libraries raise anything
+            first = next(iter(str(error).splitlines()), type(error).__name__)
+            what = f"{self.name!r} cannot be loaded: {first:.300}"
             expected = "a Whisper with safetensors: a hub id that can be reached, or a folder"
             raise ConfigError(Fault(KEY, what, expected)) from error
         return processor, model.eval().to(self._device)
@@ -129,8 +131,10 @@ def of_wav(path: Path) -> "np.ndarray":
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", wavfile.WavFileWarning)  # chunks that it does not know
             rate, samples = wavfile.read(path)
-    except (ValueError, EOFError, OverflowError) as error:
+    except Exception as error:  # of a file that was cut or is no sound, scipy raises anything
         raise InputError(Fault("the recording", f"is no WAV that can be read: {error}")) from None
+    if not SLOWEST <= rate <= FASTEST:
+        raise InputError(Fault("the recording", f"has {rate} Hz", f"{SLOWEST} to {FASTEST} Hz"))
     sound = samples.astype(np.float32)
     if samples.dtype == np.uint8:  # 8 bits are unsigned, the silence at 128
         sound = (sound - 128) / 128

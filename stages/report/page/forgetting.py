@@ -84,7 +84,10 @@ def picture(build: Build, models: list[str], section: str, key: str) -> dict[str
 
 
 def pictures(build: Build) -> list[dict[str, Any]]:
-    """Return the pictures of each way from the base to an adapter that nothing is on top of."""
+    """Return the pictures of each way from the base to an adapter that nothing is on top of.
+
+    A way without a picture is left out.
+    """
     told = []
     for models in chains(build):
         drawn = [
@@ -93,7 +96,7 @@ def pictures(build: Build) -> list[dict[str, Any]]:
             if section.get("primary")
         ]
         told.append({"models": models, "drawn": [each for each in drawn if each]})
-    return told
+    return [way for way in told if way["drawn"]]
 
 
 def came_back(back: Mapping[str, Any]) -> str:
@@ -133,7 +136,8 @@ def gaps(build: Build) -> list[dict[str, Any]]:
 def part(build: Build) -> Markup:
     """Return the part."""
     lost = [said(loss) for loss in losses(build.sections, build.comparisons, build.confidence)]
-    if not lost:
+    found, kept = gaps(build), [each for each in build.rose if each.kept]
+    if not (lost or found or kept or build.transfers):
         return Markup("")
     return render(
         "forgetting.html",
@@ -141,8 +145,8 @@ def part(build: Build) -> Markup:
         chains=pictures(build),
         transfers=build.transfers,
         counted=counted,
-        gaps=gaps(build),
-        kept=[each for each in build.rose if each.kept],
+        gaps=found,
+        kept=kept,
         names=build.names,
         size=(WIDE, HIGH, LEFT, RIGHT, TOP, FOOT),
     )

@@ -29,14 +29,25 @@ def facts(build: Build) -> list[tuple[str, str, str]]:
         told.append(("rows from teachers", f"{data['rows']:,}", f"of {asked:,} requested"))
     trained = [rows for found in build.splits.values() if (rows := found.get("train"))]
     told.append(("training rows", f"{sum(trained):,}", f"in {plural(len(trained), 'set')}"))
-    answered = max((len(answers) for answers in build.answers.values()), default=0)
-    told.append(("test rows", f"{answered:,}", "the same for every model"))
+    rows = tested(build)
+    same = all(of == rows[0] for of in rows)
+    whom = "the same for every model" if same else "answers from elsewhere are to some of them"
+    told.append(("test rows", f"{len(set().union(*rows)):,}", whom))
     spent = build.costs.values()
-    if asked or build.judge:
+    if paid := ["teachers"] * bool(asked) + ["judges"] * bool(build.judge):
         now, before = (sum(of.get(key) or 0 for of in spent) for key in ("usd", "found_usd"))
-        told.append(("paid to teachers", f"${now + before:,.2f}", f"${now:,.2f} in this run"))
+        what = f"paid to {' and '.join(paid)}"
+        told.append((what, f"${now + before:,.2f}", f"${now:,.2f} of it in these runs"))
     minutes = sum(of.get("wall_s") or 0 for of in spent) / 60
-    return [*told, ("computing", f"{minutes:,.1f} min", "on one machine, in this run")]
+    return [*told, ("computing", f"{minutes:,.1f} min", "each stage in its own run")]
+
+
+def tested(build: Build) -> list[set[str]]:
+    """Return the test rows that each model answered; a sample of training rows is none of them."""
+    return [
+        {answer["row"] for answer in answers if answer["set"] in build.splits}
+        for answers in build.answers.values()
+    ]
 
 
 def table(build: Build) -> dict[str, Any]:

@@ -31,7 +31,7 @@ BY_HAND = "generate.reask sends it back; or mend it by hand"
 
 
 class Reason(NamedTuple):
-    """One reason: how often, its share of all replies, an example and what helps."""
+    """One reason: how often, its share of all requests, an example and what helps."""
 
     name: str
     means: str
@@ -52,13 +52,13 @@ def reasons(build: Build) -> list[Reason]:
         held = examples.get(reject["reason"])
         if held is None or (not held["text"] and reject["text"]):
             examples[reject["reason"]] = reject
-    replies = build.data.get("replied") or build.data.get("requested")
+    asked = build.data.get("requested")  # one that nobody replied to is rejected, too
     found = []
     for name, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
         example = examples[name]
         text = example["text"] or ""
         best = "" if example["best"] is None else encode(example["best"])
-        share = count / replies if replies else None
+        share = count / asked if asked else None
         means, then = MEANS.get(name, ""), NEXT.get(name, BY_HAND)
         cut = max(0, len(text) - LONGEST)
         told = text[:LONGEST], cut, best[:LONGEST], then
@@ -77,6 +77,6 @@ def part(build: Build) -> Markup:
         reasons=met,
         never=never,
         total=len(build.rejects),
-        replies=build.data.get("replied"),
+        asked=build.data.get("requested"),
         recipe=build.params["recipe"],
     )

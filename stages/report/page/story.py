@@ -212,7 +212,9 @@ def part(build: Build) -> Markup:
                 "sample": finite(found.get("train_sample")),
                 "joined": finite(found.get("joined")),
                 "rows": sankey.table(flow),
-                "plain": not odd and all(len(row) == 1 for row in sankey.levels(flow)),
+                "plain": bool(name)
+                and not odd
+                and all(len(row) == 1 for row in sankey.levels(flow)),
                 "name": name,
                 "end": (flow.nodes[-1].label, flow.nodes[-1].count),
             }

@@ -113,3 +113,8 @@ def test_long_texts_and_many_pairs_are_cut_and_that_is_told():
     assert html.count('<details class="sample">') == by_hand.MOST
     assert "And 2 pairs more, in metrics/report.md." in html
     assert html.count("… and 7 characters more, in metrics/report.md.") == by_hand.MOST
+
+
+def test_an_answer_keeps_the_line_it_begins_with():
+    html = page([], [pair("better", "2c", "2b", answer="\n\nx")])
+    assert '<pre class="text">\n\n\nx</pre>' in html  # HTML drops the first

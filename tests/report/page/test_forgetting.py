@@ -73,3 +73,23 @@ def test_backward_transfer_is_told(build):
     build.transfers = {"2b": of | {"tasks": {"original": of | {"after": "base"}}}}
     assert "2b original base 20 -0.500 [-0.600, -0.400] ▼ worse" in told(build)
     assert "2b all mean of 1 task 20 -0.500" in told(build)
+
+
+def test_what_was_learned_by_heart_is_told_without_primary_metrics(build):
+    gap = {"train": 0.9, "test": 0.2, "gap": 0.7, "low": 0.6, "high": 0.8, "p_holm": 0.001}
+    for comparison in build.comparisons.values():
+        del comparison["all"]
+        comparison["sections"] = {}
+        comparison["gap"] = {"own_train": {"keys": {"exact": gap}}}
+    for section in build.sections.values():
+        section.pop("primary", None)
+    words = told(build)
+    assert "Learned by heart" in words
+    assert "own_train exact ↑ , higher is better 0.900 0.200 +0.700 [+0.600, +0.800]" in words
+    assert "No section has a primary metric" in words
+    assert "skill by skill" not in words
+    assert "Recovery" not in words
+
+
+def test_a_mean_of_one_section_is_of_one_section(build):
+    assert "mean of 1 sections" not in told(build)

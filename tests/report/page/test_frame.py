@@ -255,6 +255,29 @@ def test_the_facts_are_counted(build):
         ("rows from teachers", "418", "of 440 requested"),
         ("training rows", "1,000", "in 1 set"),
         ("test rows", "0", "the same for every model"),
-        ("paid to teachers", "$1.25", "$0.25 in this run"),
-        ("computing", "5.0 min", "on one machine, in this run"),
+        ("paid to teachers", "$1.25", "$0.25 of it in these runs"),
+        ("computing", "5.0 min", "each stage in its own run"),
     ]
+
+
+def test_test_rows_are_neither_training_rows_nor_all_answered_elsewhere(build):
+    rows = [("own", "1"), ("own", "2"), ("own_train", "3"), ("probes", "4")]
+    answers = [{"set": name, "row": row} for name, row in rows]
+    build.answers = dict.fromkeys(build.names, answers)
+    assert ("test rows", "3", "the same for every model") in overview.facts(build)
+    build.answers = build.answers | {"chat": answers[-1:]}
+    told = overview.facts(build)
+    assert ("test rows", "3", "answers from elsewhere are to some of them") in told
+
+
+def test_judges_are_paid_and_are_no_teachers(build):
+    build.judge, build.data = {"n": 1}, {}
+    assert [what for what, *_ in overview.facts(build) if "paid" in what] == ["paid to judges"]
+    build.data = {"requested": 440, "rows": 418}
+    assert "paid to teachers and judges" in [what for what, *_ in overview.facts(build)]
+
+
+def test_without_comparisons_no_differences_are_promised(build):
+    assert "which differences are shown stands above" in overview.part(build)
+    build.comparisons = {}
+    assert "no differences were tested" in overview.part(build)

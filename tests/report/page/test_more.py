@@ -60,10 +60,12 @@ def test_below_zero_is_a_true_minus_and_code_stays_as_it_is():
 
 def test_each_part_folds_and_what_tells_how_to_read_has_an_anchor():
     html = shown("lost\n\n## A `b`\n\nx\n\n### C\n\ny\n\n## How to read it\n\nz\n")
-    assert re.findall(r'<details id="([^"]+)"><summary><h3>\s*(.+?)\s*</h3>', html) == [
-        ("more-1", "A <code>b</code>"),
-        (more.HOW, "How to read it"),
-    ]
+    # The anchor is on what is folded: one on <details> itself would not open it.
+    found = re.findall(
+        r'<details><summary><h3>\s*(.+?)\s*</h3></summary>\s*<div class="chapter" id="([^"]+)">',
+        html,
+    )
+    assert found == [("A <code>b</code>", "more-1"), ("How to read it", more.HOW)]
     assert re.findall(r"<p>\s*(\w)|<(h4)>", html) == [("x", ""), ("", "h4"), ("y", ""), ("z", "")]
     assert "lost" not in html
 

@@ -26,13 +26,13 @@ def test_a_row_for_each_reason_the_commonest_first(build: Build):
     found = [reject("a", "empty", ""), reject("b", "schema", best={"z": "<b>", "a": 1})]
     found += [reject("c", "schema"), reject("d", "near_duplicate"), reject("e", "empty", "late")]
     found += [reject("f", "schema", HOSTILE)]
-    text = rejects.part(replace(build, rejects=found, data={"replied": 200}))
+    text = rejects.part(replace(build, rejects=found, data={"requested": 200, "replied": 3}))
     rows = re.findall(
         r"<tr><th scope=\"row\"><code>(\w+)</code></th><td class=\"number\">(\d+)", text
     )
     assert rows == [("schema", "3"), ("empty", "2"), ("near_duplicate", "1")]
     assert re.findall(r"([\d.]+) %", text) == ["1.5", "1.0", "0.5"]
-    assert "6 replies of 200 made no row" in text
+    assert "6 of 200 requests made no row" in text
     assert "tunegraph explain b" in text
     assert "tunegraph explain e" in text  # the first of its reason that has a text
     assert "recipes/films/overrides.jsonl" in text
@@ -47,8 +47,15 @@ def test_what_a_teacher_wrote_stays_text_and_is_cut(build: Build):
     assert "<script" not in text
     assert "\u241b[31m" in text
     assert f"and {len(long) - rejects.LONGEST} characters more" in text
-    assert "1 reply made no row" in text
+    assert "1 request made no row" in text
     assert " %" not in text  # of how many is not known
+
+
+def test_shares_are_of_requests_where_hardly_anybody_replied(build: Build):
+    silent = [reject(str(at), "no_reply", None, raw=None) for at in range(98)]
+    text = rejects.part(replace(build, rejects=silent, data={"requested": 100, "replied": 2}))
+    assert re.findall(r"([\d.]+) %", text) == ["98.0"]
+    assert "98 of 100 requests made no row" in text
 
 
 def test_a_reply_without_a_text_and_no_rejects(build: Build):
