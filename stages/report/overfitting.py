@@ -1,5 +1,6 @@
 """What shows that an adapter has learned its rows by heart: its curve, and train beside test."""
 
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -28,12 +29,14 @@ def rise(model: str, curve: Curve, allowed: float, kept: bool) -> Rise | None:
     """Return an adapter's rise, or None where its curve shows none.
 
     allowed: the share of the lowest validation loss by which the last may be above it
+    A loss that is no finite number is no point of a curve.
     Of the training loss the last value is set beside the one at the lowest step: each is the mean
     since the evaluation before it.
     """
     losses: dict[str, dict[int, float]] = {"train": {}, "val": {}}
     for row in curve:
-        losses[row["split"]][int(row["step"])] = float(row["loss"])
+        if math.isfinite(loss := float(row["loss"])):
+            losses[row["split"]][int(row["step"])] = loss
     train, val = losses["train"], losses["val"]
     if kept:
         val.pop(0, None)  # what `eval_on_start` measures is no checkpoint

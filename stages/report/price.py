@@ -8,7 +8,7 @@ from stages.report.markdown import escape, table
 HOW_TO_READ = """\
 A point is a hundredth of the highest value of `{}` (of 1 where there is none), in the section {}.
 The cost of a point is what the adapter itself cost (the replies that became its rows, whenever they
-were paid, and its training on this machine) by its gain on the model it stands on; the cost by the
+were paid, and its training in its own run) by its gain on the model it stands on; the cost by the
 chain is what it and all adapters below it cost, rows that several share paid once, by its gain on
 the base. The base itself, answering and judging are not counted. In square brackets the gain's
 interval. A cost in round brackets is of a gain that is not shown: it may be the price of noise.

@@ -287,6 +287,11 @@ def test_the_lowest_loss_is_kept_by_a_run_that_goes_by_the_loss():
     assert not keeps_best({})
 
 
+def test_a_loss_that_is_no_finite_number_is_no_rise():
+    assert rise("2b", curve([3, 2, 1], [3, 2, "nan"]), 0.05, kept=False) is None
+    assert rise("2b", curve([3, 2, 1], ["nan", 2, 2.5]), 0.05, kept=False).last == 2.5
+
+
 def test_a_rise_says_where_by_how_much_and_what_helps():
     found = rise("2*b", curve([3, 2, 1], [3, 2, 2.5]), 0.05, kept=False)
     (line,) = rise_lines([found])

@@ -37,6 +37,11 @@ class Scale:
         return place(self.start + share * (self.end - self.start))
 
 
+def tidy(value: float) -> float:
+    """Return a figure without what binary fractions add to it: 0.3 for 3 times 0.1."""
+    return float(f"{value:.12g}")
+
+
 def step(span: float, count: int) -> float:
     """Return the round step, 1, 2, 2.5 or 5 times a power of ten, that gives `count` ticks at most.
 
@@ -54,7 +59,7 @@ def ticks(low: float, high: float, count: int = 4) -> list[float]:
     by = step(high - low, count)
     first = math.ceil(low / by - 1e-9)
     last = math.floor(high / by + 1e-9)
-    return [round(at * by, 12) for at in range(first, last + 1)]
+    return [tidy(at * by) for at in range(first, last + 1)]
 
 
 def log_ticks(low: float, high: float, count: int = 5) -> list[float]:
@@ -71,15 +76,15 @@ def log_ticks(low: float, high: float, count: int = 5) -> list[float]:
 
 
 def rounded_span(low: float, high: float, count: int = 4) -> tuple[float, float]:
-    """Widen a span so that it begins and ends at ticks; of one value, make a span around it."""
-    if high <= low:
+    """Widen a span so that it begins and ends at ticks; of one value, make a span around it.
+
+    What differs by no more than computing does is one value.
+    """
+    if high - low <= 1e-9 * max(abs(low), abs(high)):
         pad = abs(low) / 2 or 1.0
         low, high = low - pad, high + pad
     by = step(high - low, count)
-    return (
-        round(math.floor(low / by + 1e-9) * by, 12),
-        round(math.ceil(high / by - 1e-9) * by, 12),
-    )
+    return tidy(math.floor(low / by + 1e-9) * by), tidy(math.ceil(high / by - 1e-9) * by)
 
 
 def spread(wanted: list[float], gaps: list[float], low: float, high: float) -> list[float]:

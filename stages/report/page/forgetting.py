@@ -52,7 +52,7 @@ def picture(build: Build, models: list[str], section: str, key: str) -> dict[str
         return round(HIGH - FOOT - share * (HIGH - TOP - FOOT), 1)
 
     apart = (WIDE - LEFT - RIGHT) / max(len(models) - 1, 1)
-    longest = int(min(apart, 2 * RIGHT) / LETTER)
+    longest = max(1, int(min(apart, 2 * RIGHT) / LETTER))
     points = [
         {
             "model": model,

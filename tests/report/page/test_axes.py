@@ -39,6 +39,10 @@ def test_a_span_begins_and_ends_at_ticks_and_is_never_empty():
     assert rounded_span(0.457, 0.599) == (0.45, 0.6)
     assert rounded_span(2, 2) == (1, 3)
     assert rounded_span(0, 0) == (-1, 1)
+    low, high = rounded_span(1, 1 + 1e-15)  # one value, but for how it was computed
+    assert (low, high) == pytest.approx((0.5, 1.5))
+    low, high = rounded_span(1e-14, 2e-14)
+    assert low <= 1e-14 < 2e-14 <= high
 
 
 def test_labels_are_spread_in_their_order_and_kept_inside():

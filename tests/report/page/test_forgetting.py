@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from itertools import pairwise
 
 from stages.report.forgetting import losses
 from stages.report.page import forgetting
@@ -89,6 +90,18 @@ def test_what_was_learned_by_heart_is_told_without_primary_metrics(build):
     assert "No section has a primary metric" in words
     assert "skill by skill" not in words
     assert "Recovery" not in words
+
+
+def test_in_a_long_chain_names_are_cut_to_a_sign(build):
+    names = ["base", *(f"model{at}" for at in range(20))]
+    build.params["adapters"] = {
+        name: {"name": name, "on": on} for on, name in pairwise(names)
+    }  # fmt: skip
+    loss = next(line for line in build.figures if line["metric"] == "loss")
+    build.figures = [loss | {"model": name} for name in names]
+    build.comparisons = dict.fromkeys(names[1:], build.comparisons["2b"])
+    ((way,),) = [chain["drawn"] for chain in forgetting.pictures(build)]
+    assert {point["name"] for point in way["points"]} == {"\u2026"}
 
 
 def test_a_mean_of_one_section_is_of_one_section(build):

@@ -98,9 +98,9 @@ def test_tables_say_what_they_are_and_scroll_by_keyboard(build):
         assert re.match(r"<table[^>]*>\s*<caption>\s*\S", table)
         assert "<th" in table
         assert not re.search(r"<th(?![^>]*scope=)[\s>]", table)
-    regions = [attrs for attrs in Page(text).of("div") if attrs.get("role") == "region"]
-    assert len(regions) >= len(tables)
-    assert all(region["tabindex"] == "0" and region["aria-label"] for region in regions)
+    groups = [attrs for attrs in Page(text).of("div") if attrs.get("role") == "group"]
+    assert len(groups) >= len(tables)
+    assert all(group["tabindex"] == "0" and group["aria-label"] for group in groups)
 
 
 def test_pictures_tell_what_they_show(read):

@@ -49,7 +49,7 @@ def test_only_the_elements_of_a_list_are_made():
 
 def test_tables_scroll_under_the_name_of_their_part():
     html = shown("## Quality\n\n| a |\n| --- |\n| b |\n")
-    assert '<div class="scroll" role="region" tabindex="0" aria-label="Quality"><table>' in html
+    assert '<div class="scroll" role="group" tabindex="0" aria-label="Quality"><table>' in html
     assert html.count("<div") == html.count("</div>") == 2
 
 

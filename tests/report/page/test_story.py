@@ -169,6 +169,14 @@ def test_sets_that_are_whole_on_one_side_are_words(build):
     assert page.count("<table>") == 4
 
 
+def test_replies_that_all_became_rows_are_drawn_where_they_are_of_no_one_set(build):
+    data = {"requested": 40, "replied": 40, "parsed": 40, "rows": 40}
+    of_set = {"rows": 40, "train": 40, "sources": {"requested": {"gpt": {"train": 40}}}}
+    page = str(story.part(replace(build, data=data, splits={"a": of_set, "b": of_set})))
+    assert page.count("<svg") == 1
+    assert "Whole, as they were read: set a, 40 rows, train; set b, 40 rows, train." in page
+
+
 def test_a_hostile_name_stays_text(build):
     splits = {HOSTILE: {"rows": 5, "train": 3, "test": 2, "sources": {"imported": {HOSTILE: {}}}}}
     of = replace(build, data={}, splits=splits, origins={HOSTILE: {"rows": 5}})
