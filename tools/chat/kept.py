@@ -98,7 +98,8 @@ def system_of(messages: list[Message]) -> str | None:
 def shared(one: list[Message], other: list[Message]) -> list[Message]:
     """Return the turns before the question that two models have in common, from either's side."""
     both = [[turn for turn in sent[:-1] if turn["role"] != "system"] for sent in (one, other)]
-    # The shorter is gone through: one question asked twice is in the other's as often or more.
+    # Whichever side is judged, the same one is gone through: where only one model was asked a
+    # question twice, the other way round would find other turns, and so another pair.
     less, more = sorted(both, key=lambda turns: (len(turns), canonical(turns)))
     return [turn for turn in less if turn in more]
 

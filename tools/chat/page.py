@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from inspect import isgeneratorfunction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     import gradio as gr
 
 Made = TypeVar("Made")
+PROXY = re.compile("(http|https|all)_proxy", re.IGNORECASE)
 # What changes there is read aloud; a group of columns may be left by keyboard.
 LIVE = """() => {
   for (const id of ["status", "kept"]) {
@@ -62,7 +65,8 @@ def made_of(
     """Lay out the page and wire it."""
     # Before gradio is imported: nothing is asked of its makers.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    import gradio as gr
+    with past_proxies():
+        import gradio as gr
 
     recipe = str(params["recipe"])
     with gr.Blocks(title=f"TuneGraph: {recipe}", analytics_enabled=False, fill_width=True) as made:
@@ -173,9 +177,25 @@ def opened(blocks: "gr.Blocks", port: int | None = None) -> str:
         )  # fmt: skip
 
     try:
-        return str(within_loop(launched)[1])
+        with past_proxies():
+            return str(within_loop(launched)[1])
     except OSError as error:  # taken between the look and the launch
         raise ConfigError(taken(port)) from error
+
+
+@contextmanager
+def past_proxies() -> Iterator[None]:
+    """Let what opens the window ask it directly, where the environment names a proxy.
+
+    Gradio looks whether its page answers (`gradio.networking.url_ok`), by httpx, which would ask
+    the proxy for 127.0.0.1, and makes nothing at all of a SOCKS proxy, not even at its import. A
+    Whisper of the hub is fetched through it all the same, later.
+    """
+    held = {name: os.environ.pop(name) for name in [*os.environ] if PROXY.fullmatch(name)}
+    try:
+        yield
+    finally:
+        os.environ.update(held)
 
 
 def within_loop(function: Callable[[], Made]) -> Made:

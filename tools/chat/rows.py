@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from stages.core.digest import canonical
+from stages.core.errors import InputError
 from stages.core.jsonl import read_rows
 from stages.core.records import Message, Row
 
@@ -55,7 +56,11 @@ class Rows:
         path = self._answers / f"{model}.jsonl"
         if not path.is_file():  # an export's name, `exports/x`, is no model's
             return None
-        return next((each["text"] for each in read_rows(path) if each["row"] == row), None)
+        try:
+            found = read_rows(path)
+        except InputError:  # a build writes it anew, or it broke: `evaluate` says what is wrong
+            return None
+        return next((each["text"] for each in found if each["row"] == row), None)
 
 
 def shipped(params: dict[str, Any], shown: str | None, root: Path) -> list[Row]:

@@ -23,6 +23,7 @@ RATE = 16_000  # Hz, what every Whisper was trained on
 SLOWEST, FASTEST = 1_000, 768_000  # Hz; to resample what names billions takes all memory
 WINDOW_S = 30
 LONGEST_S = 3600
+READING_S = 600  # for ffmpeg
 KEY = "params.yaml: ui.whisper"
 
 
@@ -164,7 +165,11 @@ def by_ffmpeg(path: Path) -> "np.ndarray":
     reading = [program, "-nostdin", "-v", "error", "-protocol_whitelist", "file,pipe",
                "-i", f"file:{path}", "-t", str(LONGEST_S + 1), "-vn", "-ac", "1", "-ar", str(RATE),
                "-f", "f32le", "-"]  # fmt: skip
-    done = subprocess.run(reading, capture_output=True, check=False, timeout=600)
+    try:
+        done = subprocess.run(reading, capture_output=True, check=False, timeout=READING_S)
+    except subprocess.TimeoutExpired:
+        what = f"ffmpeg was still reading it after {READING_S} s"
+        raise InputError(Fault("the recording", what, then="upload a WAV")) from None
     if done.returncode:
         told = done.stderr.decode(errors="replace").strip().splitlines()
         what = f"cannot be read: {told[-1] if told else 'ffmpeg says nothing'}"

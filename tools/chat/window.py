@@ -11,7 +11,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from stages.core.errors import UserError
+from stages.core.errors import Fault, UserError
 from stages.core.records import Message
 from tools.chat import kept
 from tools.chat.board import MOST, Changes, columns, controls, judgeable, status
@@ -217,6 +217,11 @@ class Window:
             text = kept.keep_all(self.verdicts, lines)
         except UserError as error:
             return {"kept": status(str(error), fault=True)}
+        except (
+            OSError
+        ) as error:  # no room, no such folder: what was kept before must not stand there
+            fault = Fault(str(self.verdicts), f"cannot be written: {error.strerror or error}")
+            return {"kept": status(str(fault), fault=True)}
         if talk.hidden:
             text = f"{', '.join(f'{talk.label(name)} is {name}' for name in talk.order)}. {text}"
         talk.told = True

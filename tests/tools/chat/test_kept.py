@@ -100,6 +100,16 @@ def test_history_holds_what_both_were_sent() -> None:
     assert forth == back == [{"role": "user", "content": "Who?"}]
 
 
+def test_history_is_the_same_from_either_side() -> None:
+    twice = said("one", "Who?", "one", "Who?", "I", "Why?")
+    once = said("two", "Who?", "two", "Why?")
+    talk = talk_of(**{"2b": twice, "2c": once})
+    forth = pair_of(talk, MODELS, "2c", "better", "", {})
+    talk.order.reverse()
+    back = pair_of(talk, MODELS, "2b", "worse", "", {})
+    assert forth["history"] == back["history"] == [{"role": "user", "content": "Who?"}]
+
+
 @pytest.mark.parametrize("piece", [None, Piece("half", "stopped", 1, 0.1, 0.2)])
 def test_no_verdict_on_half_an_answer(piece: Piece | None) -> None:
     talk = two()

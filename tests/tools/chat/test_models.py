@@ -1,8 +1,11 @@
 """Which models can be asked, and why others cannot."""
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from stages.core.digest import file_digest
 from stages.core.jsonl import read_json, write_json
@@ -152,6 +155,31 @@ def test_merged_exports_can_be_asked_other_forms_are_told(tmp_path: Path, monkey
     assert said["exports/headless"] == "no config.json"
     assert said["exports/broken"].startswith("export.json cannot be read: ")
     assert said["exports/odd"].startswith("export.json cannot be read: ")
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, "9" * 5000])
+def test_what_no_parser_takes_keeps_no_other_from_being_asked(
+    tmp_path: Path, monkeypatch: Any, content: str
+):
+    monkeypatch.chdir(tmp_path)
+    params = stack()
+    (export("hostile") / "export.json").write_text(content)
+    found, told = models(params)
+    assert names(found) == ["base", "2c", "2b"]
+    assert len(told) == 1
+    assert told[0].startswith("exports/hostile: export.json cannot be read")
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\x1b[31m", "a\u202eb", os.fsdecode(b"a\xff")])
+def test_an_export_whose_name_cannot_be_shown_is_told(tmp_path: Path, monkeypatch: Any, name: str):
+    monkeypatch.chdir(tmp_path)
+    params = stack()
+    export("plain").rename(Path("exports") / name)
+    found, told = models(params)
+    assert names(found) == ["base", "2c", "2b"]
+    assert len(told) == 1
+    assert "rename it" in told[0]
+    assert told[0].isprintable()
 
 
 def test_the_digest_of_an_export_is_of_its_files(tmp_path: Path, monkeypatch: Any):

@@ -1,6 +1,7 @@
 """The window: its functions as plain generators, and the page that Gradio serves."""
 
 import importlib.util
+import os
 import re
 import socket
 import threading
@@ -300,6 +301,23 @@ class TestVerdicts:
         assert "verdicts.jsonl:1" in told
         assert window.verdicts.read_text() == '{"kind": "odd"}\n'
 
+    def test_what_cannot_be_written_is_told(self, window: Window) -> None:
+        window.verdicts = window.verdicts.parent / "gone" / "verdicts.jsonl"
+        talk = Talk()
+        ask(window, talk, "go", ["base", "2c"])
+        told = window.keep(talk, "", None, "same", None, None)["kept"]
+        assert 'role="alert"' in told
+        assert "verdicts.jsonl: cannot be written: No such file" in told
+
+    def test_broken_answers_of_the_build_stop_no_chat(
+        self, window: Window, engine: Any, root: Path
+    ) -> None:
+        engine.texts["2b"] = "Rome"
+        (root / "data/answers/2b.jsonl").write_text('{"row": "a')
+        last = ask(window, Talk(), "Which city?", ["2b"], own=False)
+        assert last["send"] == {"interactive": True}
+        assert last["verdict-answer"]["visible"] is False
+
 
 class TestBlind:
     def test_names_are_hidden_until_a_verdict_is_kept(self, window: Window, engine: Any) -> None:
@@ -447,6 +465,7 @@ class TestPage:
         names = [name for name, _ in props["models"]["choices"]]
         assert names == ["base", "2b", "2c", "exports/2c"]
         assert props["models"]["max_choices"] == 4
+        assert props["models"]["value"] == ["2c"]  # what was built last, no export of it
         assert props["max-new-tokens"]["value"] == 24
         assert props["temperature"]["value"] == 0
         assert "answers &lt;pasted&gt;" in props["unavailable"]["value"]
@@ -469,7 +488,9 @@ class TestPage:
 
 
 class TestServed:
-    def test_from_a_click_to_the_answer(self, blocks: Any, engine: Any) -> None:
+    def test_from_a_click_to_the_answer(
+        self, blocks: Any, engine: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """What a browser does: load the page, send a prompt, read the stream; and what it may not.
 
         One server for all of it: to open one takes longer than everything that is asked of it.
@@ -480,7 +501,10 @@ class TestServed:
 
         from tools.chat.page import opened
 
-        url = opened(blocks)
+        with monkeypatch.context() as proxied:
+            proxied.setenv("HTTP_PROXY", "http://127.0.0.1:9")  # where nobody listens
+            url = opened(blocks)
+            assert os.environ["HTTP_PROXY"] == "http://127.0.0.1:9"
         config = blocks.get_config_file()
         ids = {part["props"].get("elem_id"): part["id"] for part in config["components"]}
         send = next(
@@ -500,6 +524,7 @@ class TestServed:
         with httpx.Client(base_url=url, timeout=20) as client:
             page = client.get("/")
             strange = client.get("/", headers={"Host": "rebound.example"})
+            odd = [client.get("/", headers={name: "http://["}) for name in ("Host", "Origin")]
             other = {"Origin": "http://other.example"}
             join = "/gradio_api/queue/join"
             crossing = client.post(join, json=asked, headers=other)
@@ -524,6 +549,7 @@ class TestServed:
         assert not re.findall(r"url\((?:https?:)?//[^)]*", theme)
         assert "@import" not in theme
         assert (strange.status_code, crossing.status_code) == (403, 403)
+        assert [each.status_code for each in odd] == [403, 403]
         assert offered == {"named_endpoints": {}, "unnamed_endpoints": {}}
         assert joined.status_code == 200
         assert read.status_code in (403, 404)

@@ -144,6 +144,25 @@ def test_what_is_no_recording_is_told(tmp_path: Path, monkeypatch: pytest.Monkey
         recording(write_wav(path, 0))
 
 
+@pytest.mark.parametrize("length", [12, 30, 40])
+def test_a_recording_that_was_cut_is_told(tmp_path: Path, length: int) -> None:
+    path = write_wav(tmp_path / "a.wav", 0.1)
+    path.write_bytes(path.read_bytes()[:length])
+    with pytest.raises(InputError, match="is no WAV that can be read"):
+        recording(path)
+
+
+@pytest.mark.parametrize("rate", [0, 500_000_000])
+def test_a_rate_that_no_sound_has_is_told(tmp_path: Path, rate: int) -> None:
+    path = write_wav(tmp_path / "a.wav", 0.1)
+    held = path.read_bytes()
+    width = held[32]  # bytes of a sample of all channels
+    rates = b"".join(each.to_bytes(4, "little") for each in (rate, rate * width))
+    path.write_bytes(held[:24] + rates + held[32:])
+    with pytest.raises(InputError, match=f"the recording: has {rate} Hz"):
+        recording(path)
+
+
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="no ffmpeg")
 def test_another_format_is_read_by_ffmpeg(tmp_path: Path) -> None:
     write_wav(tmp_path / "a.wav", 1.0, 44_100)
@@ -159,6 +178,15 @@ def test_what_is_no_whisper_is_told(tmp_path: Path) -> None:
     path = write_wav(tmp_path / "a.wav", 0.1)
     with pytest.raises(ConfigError, match=r"params.yaml: ui.whisper: '.*nowhere' cannot be loaded"):
         Listener(str(tmp_path / "nowhere"), None, "cpu").hear(path)
+
+
+def test_a_whisper_that_is_half_there_is_told(whisper: Path, tmp_path: Path) -> None:
+    half = shutil.copytree(whisper, tmp_path / "half")
+    weights = half / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    path = write_wav(tmp_path / "a.wav", 0.1)
+    with pytest.raises(ConfigError, match=r"params.yaml: ui.whisper: '.*half' cannot be loaded"):
+        Listener(str(half), None, "cpu").hear(path)
 
 
 class Fixed:
@@ -192,3 +220,16 @@ def test_the_text_goes_to_the_prompt_and_the_recording_goes(
     assert box == after
     assert told in status
     assert not path.exists()
+
+
+def test_an_ffmpeg_that_does_not_end_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "ffmpeg"
+    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(speech.shutil, "which", lambda name: str(program))
+    monkeypatch.setattr(speech, "READING_S", 0.2)
+    (tmp_path / "a.ogg").write_bytes(b"OggS and what follows")
+    with pytest.raises(InputError, match=r"still reading it after 0\.2 s"):
+        recording(tmp_path / "a.ogg")
