@@ -141,6 +141,7 @@ def test_a_table_of_three_assistants_goes_through_the_stages(rows, run, tmp_path
             **{"variations": varied, "schema": "schema.json", "metrics": f"{name}.json"},
             **{"scores": "scores.jsonl", "variation_scores": "variation_scores.jsonl"},
             verdicts="verdicts.jsonl",
+            manifest=model / "manifest.json",
         )
     figures = {name: read_json(tmp_path / f"{name}.json")["probes"] for name in ASSISTANTS.values()}
     assert {name: (of["n"], of["exact"], of["empty"]) for name, of in figures.items()} == {
