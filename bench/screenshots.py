@@ -174,6 +174,7 @@ def of_chat(page: Any, url: str, names: Iterable[str], prompt: str | None = None
         page.locator("#prompt textarea").fill(prompt)
     page.locator("#send").click()
     page.locator("#status").filter(has_text="Done").wait_for(timeout=WAIT_MS)
+    page.locator("#verdict-1").wait_for()  # what the answers are judged by comes after them
     page.mouse.move(0, 0)
     page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
     return page.screenshot()
