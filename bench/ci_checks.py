@@ -7,6 +7,7 @@ the committed dvc.lock, and the models' metrics and the build's CPU-seconds meet
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ EMOJI = Path(".cache/recipes/emoji")
 DATA_STAGES = ("check", "fetch", "prompt", "generate", "validate", "split")
 DATA_FAMILIES = ("mix@",)
 CPU_S = 900
+# An element that fetches or runs, and an address that is no place of the page itself.
+LOADS = re.compile(r'<(?:script|iframe|img|link|object|embed)\b|(?:src|href)="(?!#)')
 Check = tuple[str, Any, str, bool]
 
 
@@ -101,6 +104,15 @@ def hashes(built: dict[str, Any], committed: dict[str, Any]) -> Iterator[Check]:
         yield (key, got[:12], f"= {wanted[:12]}", got == wanted)
 
 
+def page_checks(page: str, models: dict[str, Any]) -> Iterator[Check]:
+    """Yield the checks of report.html: it loads and runs nothing, and has the models' figures."""
+    found = LOADS.findall(page)
+    yield ("report.html: what loads or runs something", len(found), "= 0", not found)
+    for model in models:
+        shown = f"{value(models, model, 'own.content_recall'):.3f}"
+        yield (f"report.html: {model}: own.content_recall", shown, "is there", shown in page)
+
+
 def metrics_of(clone: Path) -> dict[str, Any]:
     """Return model -> section -> key -> value of a build."""
     files = (clone / "metrics" / "models").glob("*.json")
@@ -117,6 +129,8 @@ def checks(measured: Path | None) -> Iterator[Check]:
     before.write_bytes(shown.stdout)
     yield from hashes(read_yaml(Path("dvc.lock")), read_yaml(before))
     yield from figures(metrics_of(Path()))
+    page = Path("report.html")
+    yield from page_checks(page.read_text() if page.is_file() else "", metrics_of(Path()))
     if measured:
         cpu_s = json.loads(measured.read_text().splitlines()[-1])["cpu_s"]
         yield ("make repro, CPU-seconds", cpu_s, f"<= {CPU_S}", cpu_s <= CPU_S)

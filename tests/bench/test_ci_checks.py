@@ -151,3 +151,11 @@ def test_the_data_stages_must_have_the_committed_hashes(ci: ModuleType):
     assert sum(not met for *_, met in lacking) == 2
     nothing = list(ci.hashes({"stages": {}}, {"stages": {}}))
     assert [met for *_, met in nothing] == [False]
+
+
+def test_the_page_has_the_figures_and_loads_nothing(ci: ModuleType):
+    page = "<p>0.000</p><p>0.600</p><a href='#own'>own</a><p>0.500</p>"
+    assert [met for *_, met in ci.page_checks(page, GOOD)] == [True] * 4
+    assert [met for *_, met in ci.page_checks("", GOOD)] == [True, False, False, False]
+    for hostile in ("<script>", '<img src="data:x">', '<a href="https://example.org">'):
+        assert not next(ci.page_checks(page + hostile, GOOD))[-1]
