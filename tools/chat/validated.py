@@ -64,11 +64,12 @@ class Records:
     def found(self, text: str, prompt: str, row: str | None, ended: str = "stop") -> Found | None:
         """Return what an answer is; None where no record was asked for and none begins.
 
+        A test row whose reference is another JSON was asked for that, not for a record.
         row: id of the test row that was asked, or None
         ended: its finish_reason: stop, length or stopped
         """
         asked = row in self._rows if row else self._begins(prompt)
-        if not asked and not text.lstrip().startswith(OPENINGS):
+        if not asked and (row or not text.lstrip().startswith(OPENINGS)):
             return None
         where = place(text)
         if where is None and (found := self._parsed(text)):
@@ -159,10 +160,13 @@ def records(params: dict[str, Any], root: Path, rows: Collection[dict[str, Any]]
     if not path.is_file() or not wants_records(params, template("answer")):
         return None
     begun = template("instruction").split("{{")[0].split("{%")[0].lstrip()
-    kept = {row["id"] for row in rows if row["messages"][-1]["content"].lstrip().startswith("{")}
-    return Records(
-        compiled(read_json(path), str(path)),
-        settings,
-        begun if len(begun) >= SHORTEST_INSTRUCTION else "",
-        kept,
-    )
+    schema = compiled(read_json(path), str(path))
+    kept = {row["id"] for row in rows if is_record(row["messages"][-1]["content"], schema)}
+    return Records(schema, settings, begun if len(begun) >= SHORTEST_INSTRUCTION else "", kept)
+
+
+def is_record(text: str, schema: Schema) -> bool:
+    """Tell whether a text is a record that fits the schema."""
+    if not text.lstrip().startswith("{") or place(text) is not None:
+        return False
+    return not schema.mismatch(json.loads(text))
