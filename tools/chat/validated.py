@@ -51,15 +51,22 @@ class Records:
 
     instruction: how its questions begin; "": that says nothing
     rows:        ids of the test rows whose reference is a record
+    others:      of those whose reference is other JSON
     """
 
     def __init__(
-        self, schema: Schema, settings: dict[str, Any], instruction: str, rows: Collection[str]
+        self,
+        schema: Schema,
+        settings: dict[str, Any],
+        instruction: str,
+        rows: Collection[str],
+        others: Collection[str],
     ) -> None:
         self._schema = schema
         self._settings = settings
         self._instruction = instruction
         self._rows = rows
+        self._others = others
 
     def found(self, text: str, prompt: str, row: str | None, ended: str = "stop") -> Found | None:
         """Return what an answer is; None where no record was asked for and none begins.
@@ -69,7 +76,7 @@ class Records:
         ended: its finish_reason: stop, length or stopped
         """
         asked = row in self._rows if row else self._begins(prompt)
-        if not asked and (row or not text.lstrip().startswith(OPENINGS)):
+        if row in self._others or not (asked or text.lstrip().startswith(OPENINGS)):
             return None
         where = place(text)
         if where is None and (found := self._parsed(text)):
@@ -161,12 +168,13 @@ def records(params: dict[str, Any], root: Path, rows: Collection[dict[str, Any]]
         return None
     begun = template("instruction").split("{{")[0].split("{%")[0].lstrip()
     schema = compiled(read_json(path), str(path))
-    kept = {row["id"] for row in rows if is_record(row["messages"][-1]["content"], schema)}
-    return Records(schema, settings, begun if len(begun) >= SHORTEST_INSTRUCTION else "", kept)
+    references = {row["id"]: row["messages"][-1]["content"] for row in rows}
+    begin = {row for row, text in references.items() if text.lstrip().startswith("{")}
+    kept = {row for row in begin if is_record(references[row], schema)}
+    begun = begun if len(begun) >= SHORTEST_INSTRUCTION else ""
+    return Records(schema, settings, begun, kept, begin - kept)
 
 
 def is_record(text: str, schema: Schema) -> bool:
     """Tell whether a text is a record that fits the schema."""
-    if not text.lstrip().startswith("{") or place(text) is not None:
-        return False
-    return not schema.mismatch(json.loads(text))
+    return place(text) is None and not schema.mismatch(json.loads(text))

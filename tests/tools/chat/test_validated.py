@@ -31,6 +31,7 @@ def made(folder: Path, **changes: Any) -> Records | None:
     rows = [
         {"id": "own", "messages": [{"role": "assistant", "content": '{"agree": "yes"}'}]},
         {"id": "fact", "messages": [{"role": "assistant", "content": "Paris"}]},
+        {"id": "other", "messages": [{"role": "assistant", "content": '{"restated": "yes"}'}]},
     ]
     return records(params, folder, rows)
 
@@ -116,6 +117,7 @@ def test_what_validate_would_refuse_all_the_same_is_told(found: Records) -> None
         ("Paris", ASKED, None, True),
         ("Paris", "other words", "own", True),
         (' {"a": 1}', "Which city?", "fact", True),
+        ('{"restated": "yes"}', "Restate it as JSON", "other", False),
         ("```python\nx = 1\n```", "Write code", None, True),
     ],
 )
