@@ -90,7 +90,9 @@ class Facts(Built):
     @property
     def sets(self) -> list[str]:
         """Return the sets that the model was trained on, a scratch base's first."""
-        own = [self.params["base"]["set"]] if self.manifest["base"]["source"] == "scratch" else []
+        # params.yaml may be that of an old commit, which had fewer sections.
+        scratch = self.manifest["base"]["source"] == "scratch"
+        own = [self.params["base"]["set"]] if scratch and "base" in self.params else []
         mixes = (self.params["adapters"][key]["mix"] for key in self.keys.values())
         return list(dict.fromkeys([*own, *(name for mix in mixes for name in mix)]))
 
